@@ -1,0 +1,88 @@
+/* A network: a backbone with an embedding head, planned on a backend.
+ *
+ *   images u8 [n, size, size, 3] -> backbone -> global mean pool -> Linear(embedding) -> embeddings [n, d]   (not normalised)
+ *
+ * Parameters lie in one contiguous pack in timm's order and layouts, statistics (batch-norm running mean, variance) in another, so that
+ * gradients are one vector, buckets are plain ranges and an optimizer is one pass. A "leaf" is what one shard contributes to a step:
+ *
+ *   leaf = [ gradient of every parameter | batch mean and unbiased variance of every batch norm ]      (leaf_count reals)
+ *
+ * summed over shards by the tree; the second part divided by the number of shards updates the running statistics once a step.
+ * A slot holds the activations of one shard between its forward and its backward; a rank has as many slots as shards. */
+#ifndef FUT_CORE_NN_NET_H
+#define FUT_CORE_NN_NET_H
+
+#include "core/backend/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fut_net fut_net;
+
+typedef struct fut_net_spec {
+    const char *backbone;   /* a row of backbones.def: "tf_efficientnetv2_b0" */
+    int64_t embedding;      /* d */
+    int64_t size;           /* image height and width */
+    fut_dtype dtype;        /* of activations */
+    fut_dtype real;         /* f32; f64 on ref */
+    double mean[3], std[3]; /* of the normalisation */
+} fut_net_spec;
+
+/* A named tensor inside the packs. Borrowed from the net. */
+typedef struct fut_net_tensor {
+    const char *name; /* timm's: "blocks.1.0.conv_exp.weight", "bn1.running_mean", "embedder.weight" */
+    int rank;
+    int64_t dim[4];
+    int64_t count;
+    int64_t offset; /* reals from the start of its pack */
+    bool trainable; /* in the parameter pack; else in the statistics pack */
+} fut_net_tensor;
+
+fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out) FUT_MUST_CHECK;
+void fut_net_destroy(fut_net **net);
+const fut_net_spec *fut_net_get_spec(const fut_net *net);
+
+/* Tensors in timm's state_dict order (num_batches_tracked entries are not tensors here: one counter serves all, see fut_net_steps_tracked).
+ */
+int64_t fut_net_tensor_count(const fut_net *net);
+const fut_net_tensor *fut_net_tensor_at(const fut_net *net, int64_t i);
+int64_t fut_net_param_count(const fut_net *net); /* P */
+int64_t fut_net_stat_count(const fut_net *net);  /* Q */
+int64_t fut_net_leaf_count(const fut_net *net);  /* P + Q */
+/* Device memory of the packs, dtype real. After writing parameters call fut_net_params_changed. */
+void *fut_net_params(fut_net *net);
+void *fut_net_stats(fut_net *net);
+void fut_net_params_changed(fut_net *net);
+/* batch-norm num_batches_tracked: steps of training seen. */
+int64_t *fut_net_steps_tracked(fut_net *net);
+
+/* timm's initialisation, drawn from Philox(seed): the same on every rank and backend. */
+fut_status fut_net_init(fut_net *net, uint64_t seed) FUT_MUST_CHECK;
+
+/* Make room for `slots` shards of at most max_n images. Plans for smaller n are made on first use (fut_net_plan makes one ahead). Owns its
+ * memory. */
+fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training) FUT_MUST_CHECK;
+fut_status fut_net_plan(fut_net *net, int64_t n, bool training) FUT_MUST_CHECK;
+
+/* rgb: u8 [n, size, size, 3], host or device memory as the backend has it (CPU: host). embeddings: [n, d] real, device. */
+fut_status fut_net_forward(fut_net *net, int slot, int64_t n, const uint8_t *rgb,
+                           void *embeddings_out) FUT_MUST_CHECK; /* training: batch statistics */
+fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb,
+                                void *embeddings_out) FUT_MUST_CHECK; /* running statistics; uses slot 0 */
+/* leaf_out: [leaf_count] real, overwritten. Must follow the slot's forward. */
+fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out) FUT_MUST_CHECK;
+/* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf; counts one step. */
+fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards) FUT_MUST_CHECK;
+
+/* For people and tests: bytes planned (activations per slot, shared, prepared weights). */
+typedef struct fut_net_memory {
+    size_t params, slot, shared;
+} fut_net_memory;
+void fut_net_memory_use(const fut_net *net, fut_net_memory *memory_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
