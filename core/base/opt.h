@@ -51,7 +51,7 @@ typedef struct fut_opt_names {
 
 struct fut_opt;
 
-/* One choice of a variant. An array of these ends with name == NULL. */
+/* One choice of a variant: a registry lists pointers to these, ending with NULL, so that each lives in the file of what it names. */
 typedef struct fut_opt_choice {
     const char *name;
     const char *doc;
@@ -69,13 +69,13 @@ typedef struct fut_opt {
     fut_opt_kind kind;
     const char *name;
     size_t offset;
-    const char *def;              /* default, as a user would write it */
-    double min, max;              /* inclusive, for numbers */
-    const char *unit;             /* "" if none */
-    const char *doc;              /* one lowercase line */
-    const char *const *names;     /* ENUM, NAMES: allowed words, NULL-terminated */
-    const struct fut_opt *table;  /* TABLE */
-    const fut_opt_choice *choice; /* VARIANT */
+    const char *def;                      /* default, as a user would write it */
+    double min, max;                      /* inclusive, for numbers */
+    const char *unit;                     /* "" if none */
+    const char *doc;                      /* one lowercase line */
+    const char *const *names;             /* ENUM, NAMES: allowed words, NULL-terminated */
+    const struct fut_opt *table;          /* TABLE */
+    const fut_opt_choice *const *choices; /* VARIANT: NULL-terminated; the rows of a registry */
 } fut_opt;
 
 /* The address of the member is checked against the C type the row says: a row that disagrees with its field does not compile. */
@@ -127,10 +127,10 @@ typedef struct fut_opt {
     {                                                                                                                                      \
         .kind = FUT_OPT_KIND_TABLE, .name = #f, .offset = offsetof(S, f), .def = "", .unit = "", .doc = doc_, .table = sub_table           \
     }
-#define FUT_OPT_VARIANT(S, f, d, choices, doc_)                                                                                            \
+#define FUT_OPT_VARIANT(S, f, d, choice_list, doc_)                                                                                        \
     {                                                                                                                                      \
         .kind = FUT_OPT_KIND_VARIANT, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_variant), .def = d, .unit = "", .doc = doc_,       \
-        .choice = choices                                                                                                                  \
+        .choices = choice_list                                                                                                             \
     }
 #define FUT_OPT_END                                                                                                                        \
     {                                                                                                                                      \
