@@ -30,7 +30,8 @@ uint64_t fut_mt_interval(fut_mt19937 *mt, uint64_t max);
 void fut_mt_shuffle(fut_mt19937 *mt, int64_t *values, int64_t n);
 /* RandomState.permutation(n) into values[n]. */
 void fut_mt_permutation(fut_mt19937 *mt, int64_t n, int64_t *values_out);
-/* RandomState.choice(n, size, replace): index into [0, n). scratch holds n values, used when !replace. size <= n unless replace. */
+/* RandomState.choice(n, size, replace): indices in [0, n), n >= 1. scratch holds n values, used when !replace (else NULL is fine).
+ * size <= n unless replace. */
 void fut_mt_choice(fut_mt19937 *mt, int64_t n, int64_t size, int replace, int64_t *scratch, int64_t *values_out);
 
 typedef struct fut_philox {
@@ -41,9 +42,9 @@ typedef struct fut_philox {
 typedef enum fut_rng_purpose { FUT_RNG_INIT = 1, FUT_RNG_DEAL, FUT_RNG_AUGMENT, FUT_RNG_SYNTH, FUT_RNG_TEST } fut_rng_purpose;
 
 fut_philox fut_philox_key(uint64_t seed, fut_rng_purpose purpose);
-/* Four 32-bit words of counter (a, b): a pure function. */
+/* Four 32-bit words of the counter (a low, a high, b low, b high): a pure function. */
 void fut_philox_words(fut_philox p, uint64_t a, uint64_t b, uint32_t words_out[4]);
-/* Uniform in [0, 1) with 53 bits; standard normal (Box-Muller): word index i of stream a. */
+/* The i-th number of stream a: uniform in [0, 1) with 53 bits; standard normal (Box-Muller). */
 double fut_philox_uniform(fut_philox p, uint64_t a, uint64_t i);
 double fut_philox_normal(fut_philox p, uint64_t a, uint64_t i);
 /* Fisher-Yates of [0, n) drawn from stream a. */
