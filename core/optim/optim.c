@@ -1,0 +1,52 @@
+#include "core/optim/optim.h"
+
+#include "core/base/mem.h"
+
+#define FUT_OPTIM(name) extern const fut_opt_choice fut_optim_##name;
+#include "core/optim/optimizers.def"
+#undef FUT_OPTIM
+
+const fut_opt_choice *const fut_optim_choices[] = {
+#define FUT_OPTIM(name) &fut_optim_##name,
+#include "core/optim/optimizers.def"
+#undef FUT_OPTIM
+    NULL,
+};
+
+fut_status fut_optim_create(fut_backend *bk, const fut_opt_variant *config, fut_dtype real, int64_t count, fut_optim **optim_out)
+{
+    fut_status st = FUT_OK;
+    fut_optim *optim = NULL;
+    size_t bytes = (size_t)count * fut_dtype_size(real);
+    FUT_TRY_GOTO(FUT_NEW(&optim), out);
+    *optim = (fut_optim){.type = config->choice->payload, .config = config->config, .bk = bk, .real = real, .count = count};
+    for (int i = 0; i < optim->type->slots; i++) {
+        FUT_TRY_GOTO(bk->alloc(bk, bytes, &optim->slot[i]), out);
+        FUT_TRY_GOTO(bk->fill_zero(bk, optim->slot[i], bytes, NULL), out);
+    }
+    *optim_out = optim;
+    optim = NULL;
+out:
+    fut_optim_destroy(&optim);
+    return st;
+}
+
+void fut_optim_destroy(fut_optim **optim)
+{
+    if (*optim == NULL) return;
+    for (int i = 0; i < FUT_OPTIM_SLOTS_MAX; i++)
+        if ((*optim)->slot[i] != NULL) (*optim)->bk->free((*optim)->bk, (*optim)->slot[i]);
+    fut_mem_free(*optim);
+    *optim = NULL;
+}
+
+double fut_optim_base_lr(const fut_optim *optim)
+{
+    return optim->type->base_lr(optim->config);
+}
+
+fut_status fut_optim_step(fut_optim *optim, double lr, void *params, const void *grads)
+{
+    optim->steps++;
+    return optim->type->step(optim, lr, params, grads);
+}
