@@ -30,7 +30,7 @@ typedef enum fut_opt_kind {
     FUT_OPT_KIND_F64,      /* double */
     FUT_OPT_KIND_BOOL,     /* bool; true | false only */
     FUT_OPT_KIND_ENUM,     /* int: index into names */
-    FUT_OPT_KIND_STRING,   /* char[FUT_OPT_STRING_MAX] */
+    FUT_OPT_KIND_STRING,   /* fut_opt_text */
     FUT_OPT_KIND_BYTES,    /* int64_t; "64 MiB" */
     FUT_OPT_KIND_DURATION, /* double, seconds; "5 min", "30s" */
     FUT_OPT_KIND_F64_LIST, /* fut_opt_f64_list; [0.8, 0.1, 0.1] */
@@ -38,6 +38,8 @@ typedef enum fut_opt_kind {
     FUT_OPT_KIND_TABLE,    /* a struct with its own table */
     FUT_OPT_KIND_VARIANT   /* fut_opt_variant: {type: name, ...options of that type} */
 } fut_opt_kind;
+
+typedef char fut_opt_text[FUT_OPT_STRING_MAX];
 
 typedef struct fut_opt_f64_list {
     int count;
@@ -100,8 +102,7 @@ typedef struct fut_opt {
     }
 #define FUT_OPT_STRING(S, f, d, doc_)                                                                                                      \
     {                                                                                                                                      \
-        .kind = FUT_OPT_KIND_STRING, .name = #f, .offset = FUT_OPT_FIELD(S, f, char[FUT_OPT_STRING_MAX]), .def = d, .unit = "",            \
-        .doc = doc_                                                                                                                        \
+        .kind = FUT_OPT_KIND_STRING, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_text), .def = d, .unit = "", .doc = doc_            \
     }
 #define FUT_OPT_BYTES(S, f, d, lo, hi, doc_)                                                                                               \
     {                                                                                                                                      \
