@@ -72,7 +72,7 @@ typedef struct fut_opt {
     const char *name;
     size_t offset;
     const char *def;                      /* default, as a user would write it */
-    double min, max;                      /* inclusive, for numbers */
+    double min, max;                      /* inclusive, for numbers; beyond 1e18 is no bound */
     const char *unit;                     /* "" if none */
     const char *doc;                      /* one lowercase line */
     const char *const *names;             /* ENUM, NAMES: allowed words, NULL-terminated */
@@ -142,18 +142,21 @@ typedef struct fut_opt {
  * Owns: variants' configs; release with fut_opt_fini. Errors: FUT_ERR_CONFIG for a default that does not parse, FUT_ERR_NO_MEMORY. */
 fut_status fut_opt_defaults(const fut_opt *table, void *config) FUT_MUST_CHECK;
 
-/* Overlay the mapping `node` on *config. Unknown key, wrong type, out of range: FUT_ERR_CONFIG with
- * "file:line:col: key ...: found, expected, nearest name". Each value keeps its origin in the node tree. */
+/* Overlay the mapping `node` on *config; keys in any order. Unknown key, wrong type, out of range: FUT_ERR_CONFIG with
+ * "file:line:col: a.b.key: found ..., expected ..., nearest name".
+ * A variant is written {type: x, option: value} or x alone. Without type it keeps its choice; another type starts from that type's
+ * defaults. On error *config holds some of the new values; it is still whole, and fut_opt_fini releases it. */
 fut_status fut_opt_load(const fut_opt *table, void *config, const fut_yaml_node *node) FUT_MUST_CHECK;
 
 /* Release what variants own; *config may be filled again. */
 void fut_opt_fini(const fut_opt *table, void *config);
 
-/* Append *config as YAML (every key, one per line or flow form for a variant), parseable by fut_opt_load to the same values. */
+/* Append *config as YAML: every key, one a line, tables as blocks, variants in flow form. fut_opt_load reads it back to the same bits. */
 fut_status fut_opt_print_yaml(const fut_opt *table, const void *config, fut_str *out) FUT_MUST_CHECK;
-/* Append a help text of the table (name, default, range, unit, doc, choices) in plain text. `prefix` is put before names ("train."). */
+/* Append a help text of the table in plain text, one line a row: name, default, doc (allowed values); the options of each type of a variant
+ * below it. `prefix` is put before names ("train."). */
 fut_status fut_opt_print_help(const fut_opt *table, const char *prefix, fut_str *out) FUT_MUST_CHECK;
-/* Append the same as Markdown tables, for configs/REFERENCE.md. */
+/* Append the same as Markdown tables, for configs/REFERENCE.md: the rows, then a table for each type of each variant. */
 fut_status fut_opt_print_markdown(const fut_opt *table, const char *prefix, fut_str *out) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
