@@ -1,9 +1,9 @@
 /* HDF5, as little of it as futago needs: the only user of hdf5.h.
  *
- *     0        512                                                   end
+ *     0        4096                                                  end
  *     | seal   | an ordinary HDF5 file: groups, attributes, contiguous datasets ... [ payload ] ... |
  *
- * A file written here starts with a 512-byte user block, the *seal*: a magic, the file's size, and the XXH3 of every byte except one
+ * A file written here starts with a 4096-byte user block, the *seal*: a magic, the file's size, and the XXH3 of every byte except one
  * *payload* range that carries its own checksums (images). fut_h5_open checks the seal before libhdf5 sees a byte, because libhdf5 can
  * crash on damaged metadata. HDF5 tools skip a user block, so h5dump, h5py and HDFView read the file as any other.
  *
@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-enum { FUT_H5_RANK_MAX = 8, FUT_H5_NAME_MAX = 255, FUT_H5_TEXT_MAX = 32768, FUT_H5_SEAL_BYTES = 512 };
+enum { FUT_H5_RANK_MAX = 8, FUT_H5_NAME_MAX = 255, FUT_H5_TEXT_MAX = 32768, FUT_H5_SEAL_BYTES = 4096 };
 
 /* Stored little-endian. */
 typedef enum fut_h5_type { FUT_H5_U8, FUT_H5_U32, FUT_H5_U64, FUT_H5_I64, FUT_H5_F32, FUT_H5_F64 } fut_h5_type;
