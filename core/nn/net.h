@@ -42,6 +42,7 @@ typedef struct fut_net_tensor {
 fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out) FUT_MUST_CHECK;
 void fut_net_destroy(fut_net **net);
 const fut_net_spec *fut_net_get_spec(const fut_net *net);
+fut_backend *fut_net_backend(const fut_net *net); /* borrowed */
 
 /* Tensors in timm's state_dict order (num_batches_tracked entries are not tensors here: one counter serves all, see fut_net_steps_tracked).
  */
