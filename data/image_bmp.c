@@ -114,7 +114,7 @@ static uint8_t *image_row(const bmp_reader *r, const fut_image *image, int64_t r
 static uint32_t color_index(const uint8_t *row, int64_t x, uint32_t bits)
 {
     uint32_t bit = (uint32_t)(x * bits % 8);
-    return row[x * bits / 8] >> (8 - bits - bit) & ((1U << bits) - 1);
+    return (uint32_t)row[x * bits / 8] >> (8 - bits - bit) & ((1U << bits) - 1);
 }
 
 static fut_status put_index(const bmp_reader *r, uint32_t index, uint8_t *to)

@@ -42,7 +42,9 @@ static fut_status record_error(j_common_ptr cinfo)
     }
     char text[JMSG_LENGTH_MAX];
     err->format_message(cinfo, text);
-    return FUT_FAIL(FUT_ERR_DATA, "damaged JPEG: %s", text);
+    static const char prefix[] = "Corrupt JPEG data: ";
+    const char *reason = strncmp(text, prefix, sizeof prefix - 1) == 0 ? text + sizeof prefix - 1 : text;
+    return FUT_FAIL(FUT_ERR_DATA, "damaged JPEG: %s", reason);
 }
 
 static void reject(j_common_ptr cinfo)

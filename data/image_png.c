@@ -5,13 +5,15 @@
 
 #include <spng.h>
 
-/* Colour profiles and texts are read and dropped; what they may unpack to is bounded. */
-static const size_t CHUNK_BYTES_MAX = (size_t)4 << 20;
+/* Colour profiles and texts are read and dropped; what each, and all of them, may unpack to is bounded, as in Pillow. */
+static const size_t CHUNK_BYTES_MAX = (size_t)1 << 20;
 static const size_t CHUNKS_BYTES_MAX = (size_t)16 << 20;
 
 static fut_status png_failed(int code)
 {
-    return FUT_FAIL(code == SPNG_EMEM ? FUT_ERR_NO_MEMORY : FUT_ERR_DATA, "damaged PNG: %s", spng_strerror(code));
+    if (code == SPNG_EMEM) return FUT_FAIL(FUT_ERR_NO_MEMORY, "libspng is out of memory");
+    FUT_CHECK(code != SPNG_ECHUNK_LIMITS, FUT_ERR_DATA, "PNG with a text or profile over %zu MiB", CHUNK_BYTES_MAX >> 20);
+    return FUT_FAIL(FUT_ERR_DATA, "damaged PNG: %s", spng_strerror(code));
 }
 
 #define FUT_PNG_GOTO(call, label)                                                                                                          \
