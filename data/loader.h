@@ -66,7 +66,7 @@ int fut_loader_room(const fut_loader *loader);
  * Errors: FUT_ERR_INTERNAL: no room, n out of range, an image outside the dataset */
 fut_status fut_loader_submit(fut_loader *loader, const fut_loader_request *request) FUT_MUST_CHECK;
 /* Wait for the oldest batch that was not handed out yet; it must be `step`'s.
- * Errors: what reading its first unreadable image gave (FUT_ERR_DATA, FUT_ERR_IO), with its message: the batch then counts as released;
+ * Errors: what reading its first unreadable image gave (FUT_ERR_DATA, FUT_ERR_IO), with its message, and again at every later call;
  *         FUT_ERR_INTERNAL: nothing submitted, or another step is next */
 fut_status fut_loader_wait(fut_loader *loader, int64_t step, fut_loader_batch *batch_out) FUT_MUST_CHECK;
 /* Give back the oldest batch handed out; its pixels are overwritten by later batches. */
