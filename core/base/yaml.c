@@ -64,29 +64,19 @@ static fut_status check_characters(const reader *r, const char *bytes, size_t le
 {
     yaml_mark_t mark = {0};
     bool indentation = true;
-    bool tab = false;
-    yaml_mark_t tab_mark = {0};
     for (size_t at = 0; at < length;) {
         uint32_t code = 0;
         size_t n = fut_str_utf8(bytes + at, length - at, &code);
         if (n == 0) return REFUSE(r, mark, "byte 0x%02x is not UTF-8 text; save the file as UTF-8", (unsigned char)bytes[at]);
         bool control = (code < 0x20 && code != '\t' && code != '\n' && code != '\r') || (code >= 0x7f && code <= 0x9f && code != 0x85);
+        if (code == 0) return REFUSE(r, mark, "character U+0000 is not text; is this the right file?");
         if (control || code == 0xfeff || code == 0xfffe || code == 0xffff)
             return REFUSE(r, mark, "character U+%04X is not text; remove it, or write it in double quotes as \\u%04X", code, code);
-        if (indentation && code == '\t' && !tab) {
-            tab = true;
-            tab_mark = mark;
-        }
-        bool blank = code == ' ' || code == '\t';
-        bool line_end = code == '\n' || code == '\r';
-        if (tab && !blank && !line_end && code != '#') return REFUSE(r, tab_mark, "a tab in the indentation; use blanks");
-        if (!blank) {
-            indentation = false;
-            tab = false;
-        }
+        if (indentation && code == '\t') return REFUSE(r, mark, "a tab in the indentation; use blanks");
+        if (code != ' ') indentation = false;
         at += n;
         mark.column++;
-        if (line_end) {
+        if (code == '\n' || code == '\r') {
             if (code == '\n' || at == length || bytes[at] != '\n') mark.line++;
             mark.column = 0;
             indentation = true;
