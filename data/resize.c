@@ -67,45 +67,87 @@ out:
     return st;
 }
 
+/* Compiled for AVX2 too and picked at load time; being of whole numbers, both give the same bytes. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FUT_FOR_WIDE_VECTORS __attribute__((target_clones("avx2", "default")))
+#else
+#define FUT_FOR_WIDE_VECTORS
+#endif
+
+enum {
+    PIECE_BYTES = 32,    /* of a row at a time: constant, so that the compiler makes vectors of the loops over it */
+    BAND_ROWS = 32,      /* resized horizontally at a time, small enough for the nearest cache */
+    BAND_BYTES = 3 * 32, /* a column of a band */
+};
+_Static_assert(BAND_BYTES == 3 * BAND_ROWS && BAND_BYTES % PIECE_BYTES == 0, "a band's column is whole pieces");
+
 /* Rounded; the weights are positive, so only the top needs a clamp. */
-static uint8_t from_fixed(int32_t sum)
+static inline uint8_t from_fixed(int32_t sum)
 {
     int32_t level = (sum + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS;
     return (uint8_t)(level > 255 ? 255 : level);
 }
 
-static void shrink_row(const filter *f, const uint8_t *restrict row, int64_t width, uint8_t *restrict out)
+/* The weighted sum of `count` rows of row_bytes, a multiple of PIECE_BYTES; its first out_bytes go to out. */
+FUT_FOR_WIDE_VECTORS static void mix_rows(const uint8_t *restrict rows, int64_t row_bytes, const int32_t *weight, int64_t count,
+                                          int64_t out_bytes, uint8_t *restrict out)
 {
-    for (int64_t x = 0; x < width; x++) {
-        const uint8_t *in = row + 3 * f->first[x];
-        const int32_t *weight = f->weight + x * f->taps;
-        int32_t r = 0;
-        int32_t g = 0;
-        int32_t b = 0;
-        for (int64_t k = 0; k < f->count[x]; k++) {
-            r += in[3 * k] * weight[k];
-            g += in[3 * k + 1] * weight[k];
-            b += in[3 * k + 2] * weight[k];
-        }
-        out[3 * x] = from_fixed(r);
-        out[3 * x + 1] = from_fixed(g);
-        out[3 * x + 2] = from_fixed(b);
+    for (int64_t i = 0; i < out_bytes; i += PIECE_BYTES) {
+        int32_t sums[PIECE_BYTES] = {0};
+        uint8_t piece[PIECE_BYTES];
+        for (int64_t k = 0; k < count; k++)
+            for (int j = 0; j < PIECE_BYTES; j++)
+                sums[j] += rows[k * row_bytes + i + j] * weight[k];
+        for (int j = 0; j < PIECE_BYTES; j++)
+            piece[j] = from_fixed(sums[j]);
+        memcpy(out + i, piece, (size_t)(out_bytes - i < PIECE_BYTES ? out_bytes - i : PIECE_BYTES));
     }
 }
 
-/* One output row from rows [count, row_bytes]; `sums` holds [row_bytes]. */
-static void mix_rows(const uint8_t *restrict rows, const int32_t *weight, int64_t count, int64_t row_bytes, int32_t *restrict sums,
-                     uint8_t *restrict out)
+/* Pixel (row, column) of `from` to (column, row) of `to`. */
+static void transpose(const uint8_t *restrict from, int64_t from_row_bytes, int64_t rows, int64_t columns, uint8_t *restrict to,
+                      int64_t to_row_bytes)
 {
-    memset(sums, 0, (size_t)row_bytes * sizeof *sums);
-    for (int64_t k = 0; k < count; k++) {
-        const uint8_t *in = rows + k * row_bytes;
-        const int32_t w = weight[k];
-        for (int64_t i = 0; i < row_bytes; i++)
-            sums[i] += in[i] * w;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            memcpy(to + c * to_row_bytes + 3 * r, from + r * from_row_bytes + 3 * c, 3);
+}
+
+/* Resize rows [height, in_width] horizontally into out [height, out_width]: a band of rows is transposed, so that columns are mixed like
+ * rows, and transposed back. */
+static fut_status resize_across(const uint8_t *rows, int64_t row_bytes, int64_t in_width, int64_t height, int64_t out_width, uint8_t *out,
+                                int64_t out_row_bytes)
+{
+    fut_status st = FUT_OK;
+    filter f = {0};
+    uint8_t *band = NULL;  /* [in_width, BAND_ROWS] */
+    uint8_t *mixed = NULL; /* [out_width, BAND_ROWS] */
+    FUT_TRY_GOTO(filter_init(&f, in_width, out_width), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(in_width * BAND_BYTES, &band), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(out_width * BAND_BYTES, &mixed), out);
+    for (int64_t y = 0; y < height; y += BAND_ROWS) {
+        const int64_t left = height - y < BAND_ROWS ? height - y : BAND_ROWS;
+        transpose(rows + y * row_bytes, row_bytes, left, in_width, band, BAND_BYTES);
+        for (int64_t x = 0; x < out_width; x++)
+            mix_rows(band + f.first[x] * BAND_BYTES, BAND_BYTES, f.weight + x * f.taps, f.count[x], BAND_BYTES, mixed + x * BAND_BYTES);
+        transpose(mixed, BAND_BYTES, out_width, left, out + y * out_row_bytes, out_row_bytes);
     }
-    for (int64_t i = 0; i < row_bytes; i++)
-        out[i] = from_fixed(sums[i]);
+out:
+    filter_fini(&f);
+    fut_mem_free(band);
+    fut_mem_free(mixed);
+    return st;
+}
+
+static fut_status resize_down(const uint8_t *rows, int64_t row_bytes, int64_t in_height, fut_image *out)
+{
+    filter f = {0};
+    fut_status st = filter_init(&f, in_height, out->height);
+    for (int64_t y = 0; y < out->height && st == FUT_OK; y++)
+        mix_rows(rows + f.first[y] * row_bytes, row_bytes, f.weight + y * f.taps, f.count[y], 3 * out->width,
+                 out->rgb + 3 * y * out->width);
+    filter_fini(&f);
+    return st;
 }
 
 fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_null, int64_t width, int64_t height, fut_image *image_out)
@@ -116,28 +158,18 @@ fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_
               FUT_ERR_SHAPE, "the crop %lld x %lld at (%lld, %lld) is not inside the image of %lld x %lld", (long long)crop.width,
               (long long)crop.height, (long long)crop.x, (long long)crop.y, (long long)src->width, (long long)src->height);
     fut_status st = FUT_OK;
-    fut_image out_image = {0};
-    fut_image middle = {0}; /* [crop.height, width]: resized horizontally */
-    filter across = {0};
-    filter down = {0};
-    int32_t *sums = NULL;
-    FUT_TRY_GOTO(fut_image_create(width, height, &out_image), out);
-    FUT_TRY_GOTO(fut_image_create(width, crop.height, &middle), out);
-    FUT_TRY_GOTO(filter_init(&across, crop.width, width), out);
-    FUT_TRY_GOTO(filter_init(&down, crop.height, height), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(3 * width, &sums), out);
-    for (int64_t y = 0; y < crop.height; y++)
-        shrink_row(&across, src->rgb + 3 * ((crop.y + y) * src->width + crop.x), width, middle.rgb + 3 * y * width);
-    for (int64_t y = 0; y < height; y++)
-        mix_rows(middle.rgb + 3 * down.first[y] * width, down.weight + y * down.taps, down.count[y], 3 * width, sums,
-                 out_image.rgb + 3 * y * width);
-    *image_out = out_image;
-    out_image = (fut_image){0};
+    fut_image image = {0};
+    uint8_t *middle = NULL; /* [crop.height, width], rows padded to whole pieces */
+    FUT_TRY_GOTO(fut_image_create(width, height, &image), out);
+    const int64_t middle_bytes = (3 * width + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(middle_bytes * crop.height, &middle), out);
+    const uint8_t *first_row = src->rgb + 3 * (crop.y * src->width + crop.x);
+    FUT_TRY_GOTO(resize_across(first_row, 3 * src->width, crop.width, crop.height, width, middle, middle_bytes), out);
+    FUT_TRY_GOTO(resize_down(middle, middle_bytes, crop.height, &image), out);
+    *image_out = image;
+    image = (fut_image){0};
 out:
-    fut_image_fini(&out_image);
-    fut_image_fini(&middle);
-    filter_fini(&across);
-    filter_fini(&down);
-    fut_mem_free(sums);
+    fut_image_fini(&image);
+    fut_mem_free(middle);
     return st;
 }
