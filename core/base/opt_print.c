@@ -8,16 +8,18 @@
 
 enum { NAME_MAX_BYTES = 256 };
 
-/* A size or a time in the largest unit that keeps it exact, so that it reads back to the same value. */
+/* A size or a time in the unit that gives the smallest exact number, so that it reads back to the same value. */
 static fut_status append_bytes(int64_t bytes, fut_str *out)
 {
-    static const char *const units[] = {"", " KiB", " MiB", " GiB", " TiB"};
-    size_t unit = 0;
-    while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < sizeof units / sizeof *units) {
-        bytes /= 1024;
-        unit++;
-    }
-    return fut_str_printf(out, "%lld%s", (long long)bytes, units[unit]);
+    static const struct {
+        const char *name;
+        int64_t scale;
+    } units[] = {{"TiB", 1LL << 40}, {"TB", 1000000000000}, {"GiB", 1LL << 30}, {"GB", 1000000000},
+                 {"MiB", 1LL << 20}, {"MB", 1000000},       {"KiB", 1LL << 10}, {"kB", 1000}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (bytes != 0 && bytes % units[i].scale == 0)
+            return fut_str_printf(out, "%lld %s", (long long)(bytes / units[i].scale), units[i].name);
+    return fut_str_printf(out, "%lld", (long long)bytes);
 }
 
 static fut_status append_seconds(double seconds, fut_str *out)

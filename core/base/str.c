@@ -85,6 +85,11 @@ fut_status fut_str_append_f64(fut_str *s, double value)
     return fut_str_append(s, text, strlen(text));
 }
 
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 int fut_str_distance(const char *a, const char *b)
 {
     size_t na = strlen(a);
@@ -93,22 +98,25 @@ int fut_str_distance(const char *a, const char *b)
         size_t longer = na > nb ? na : nb;
         return strcasecmp(a, b) == 0 ? 0 : longer > INT32_MAX ? INT32_MAX : (int)longer;
     }
-    int row[DISTANCE_MAX_LENGTH + 1]; /* edits between the first i bytes of a and the first j of b */
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= na; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= nb; j++) {
-            int same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            int best = diagonal + !same;
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
+    /* rows[i % 3][j]: edits between the first i bytes of a and the first j of b. */
+    int rows[3][DISTANCE_MAX_LENGTH + 1];
+    for (size_t i = 0; i <= na; i++) {
+        int *row = rows[i % 3];
+        const int *above = rows[(i + 2) % 3];
+        const int *above_that = rows[(i + 1) % 3];
+        for (size_t j = 0; j <= nb; j++) {
+            int best = (int)(i + j);
+            if (i > 0 && j > 0) {
+                best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
+                if (above[j] + 1 < best) best = above[j] + 1;
+                if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            }
+            bool swapped = i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) && same_letter(a[i - 2], b[j - 1]);
+            if (swapped && above_that[j - 2] + 1 < best) best = above_that[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[nb];
+    return rows[na % 3][nb];
 }
 
 const char *fut_str_nearest(const char *word, const char *const *words)

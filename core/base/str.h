@@ -27,7 +27,8 @@ void fut_str_fini(fut_str *s);
 /* The text, never NULL. Borrowed until the next append. */
 const char *fut_str_text(const fut_str *s);
 
-/* Levenshtein distance, ASCII case ignored. Above 64 bytes only equality is told: 0, or the longer length. */
+/* Edits that turn a into b: a byte more, less or other, or two neighbours swapped (optimal string alignment); ASCII case ignored.
+ * Above 64 bytes only equality is told: 0, or the longer length. */
 int fut_str_distance(const char *a, const char *b);
 /* The word of the NULL-terminated list nearest to `word`, or NULL if none is close (distance <= max(1, length of word / 3)); the first
  * of equals. Borrowed from the list. */

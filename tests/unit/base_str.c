@@ -49,9 +49,13 @@ static void nearest_words(void **state)
     static const char *const words[] = {"epochs", "steps", "batch", "shards", NULL};
     assert_int_equal(fut_str_distance("kitten", "sitting"), 3);
     assert_int_equal(fut_str_distance("", "abc"), 3);
+    assert_int_equal(fut_str_distance("ab", "ba"), 1);
+    assert_int_equal(fut_str_distance("ca", "abc"), 3);
+    assert_int_equal(fut_str_distance("abcdef", "abdcfe"), 2);
     assert_int_equal(fut_str_distance("LR", "lr"), 0);
     assert_string_equal(fut_str_nearest("epoch", words), "epochs");
     assert_string_equal(fut_str_nearest("bacth", (const char *const[]){"bath", "batch", NULL}), "bath");
+    assert_string_equal(fut_str_nearest("bacth", words), "batch");
     assert_string_equal(fut_str_nearest("BATCH", words), "batch");
     assert_string_equal(fut_str_nearest("x", (const char *const[]){"y", NULL}), "y");
     assert_null(fut_str_nearest("momentum", words));
