@@ -34,7 +34,7 @@ typedef struct fut_dataset_info {
     fut_encoding encoding;
     double crop;            /* centred fraction that was (raw) or will be (original) cut out before resizing; 1 = whole */
     double mean[3], std[3]; /* RGB, of the train part's pixels as read, in [0, 1] */
-    uint64_t fingerprint;   /* of names, labels, checksums and shapes: equal only for equal data */
+    uint64_t fingerprint;   /* of names, labels, checksums, shapes and the split: equal only for equal data */
     fut_split_method method;
     double fractions[FUT_PART_COUNT];
     int64_t split_seed;

@@ -1,0 +1,64 @@
+/* futago <command>: find the command, run it, report its failure as the last line. */
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "core/base/str.h"
+#include "launch/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { COMMANDS_MAX = 64 };
+
+static void print_help(void)
+{
+    (void)printf("futago trains Siamese face-recognition networks.\n\nusage: futago COMMAND [options]\n\n");
+    for (const fut_command *c = fut_commands; c->name != NULL; c++)
+        (void)printf("  %-12s %s\n", c->name, c->summary);
+    (void)printf("\nfutago COMMAND --help shows a command's options.\n");
+}
+
+static fut_status unknown_command(const char *name)
+{
+    const char *names[COMMANDS_MAX];
+    int n = 0;
+    for (const fut_command *c = fut_commands; c->name != NULL && n < COMMANDS_MAX - 1; c++)
+        names[n++] = c->name;
+    names[n] = NULL;
+    const char *nearest = fut_str_nearest(name, names);
+    if (nearest != NULL) return FUT_FAIL(FUT_ERR_USAGE, "there is no command \"%s\"; did you mean %s?", name, nearest);
+    return FUT_FAIL(FUT_ERR_USAGE, "there is no command \"%s\"; futago --help lists them", name);
+}
+
+static fut_status run(int argc, char **argv)
+{
+    FUT_CHECK(argc > 1, FUT_ERR_USAGE, "give a command; futago --help lists them");
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        (void)printf("futago %s\n", FUT_VERSION);
+        return FUT_OK;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (strcmp(name, "help") == 0 && argc == 2)) {
+        print_help();
+        return FUT_OK;
+    }
+    /* `futago help pack` is `futago pack --help`. */
+    char ask[] = "--help";
+    char *help_argv[] = {argv[argc > 2 ? 2 : 1], ask, NULL};
+    bool help = strcmp(name, "help") == 0;
+    if (help) name = argv[2];
+    for (const fut_command *c = fut_commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0) return help ? c->run(2, help_argv) : c->run(argc - 1, argv + 1);
+    return unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    fut_command_catch_signals();
+    fut_status st = run(argc, argv);
+    if (fflush(stdout) != 0 && st == FUT_OK) st = FUT_FAIL(FUT_ERR_IO, "cannot write to standard output");
+    if (st == FUT_OK) return fut_command_get_exit();
+    fut_log_progress("%s", "");
+    const char *message = fut_trail_message();
+    (void)fprintf(stderr, "futago: error: %s (%s)\n", message[0] != '\0' ? message : fut_status_text(st), fut_trail_place());
+    return fut_status_exit_code(st);
+}
