@@ -12,7 +12,8 @@ enum { LANES = 16, ROWS = 4, PANEL = 128 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+/* The best of three compiled versions is picked at load time; not under ThreadSanitizer, whose runtime is not up that early. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define FUT_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FUT_CLONES
