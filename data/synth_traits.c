@@ -158,17 +158,17 @@ static void draw_light(fut_synth_draws *d, fut_synth_moment *m)
     float side = fut_synth_normal(d, 0.75F);
     float height = fut_synth_uniform(d, -0.9F, 0.4F);
     m->light = fut_unit((fut_vec3){side, height, 1});
-    float warmth = fut_synth_normal(d, 0.10F);
-    float strength = fut_synth_uniform(d, 0.35F, 0.80F);
+    float warmth = fut_synth_normal(d, 0.08F);
+    float strength = fut_synth_uniform(d, 0.30F, 0.70F);
     m->key = (fut_vec3){strength * (1 + warmth), strength, strength * (1 - warmth)};
-    float shade = fut_synth_uniform(d, 0.30F, 0.62F);
-    float shade_warmth = fut_synth_normal(d, 0.08F);
+    float shade = fut_synth_uniform(d, 0.38F, 0.65F);
+    float shade_warmth = fut_synth_normal(d, 0.06F);
     m->ambient = (fut_vec3){shade * (1 + shade_warmth), shade, shade * (1 - shade_warmth)};
-    m->gain = fut_synth_uniform(d, 0.75F, 1.15F);
+    m->gain = fut_synth_uniform(d, 0.85F, 1.15F);
     m->contrast = fut_synth_uniform(d, 0.75F, 1.2F);
-    m->saturation = fut_synth_uniform(d, 0.7F, 1.15F);
-    m->noise = fut_synth_uniform(d, 0.005F, 0.05F);
-    m->blur_passes = pick(d, 4);
+    m->saturation = fut_synth_uniform(d, 0.8F, 1.15F);
+    m->noise = fut_synth_uniform(d, 0.003F, 0.035F);
+    m->blur_passes = pick(d, 3);
 }
 
 static void draw_expression(fut_synth_draws *d, fut_synth_moment *m)
