@@ -67,8 +67,9 @@ out:
     return st;
 }
 
-/* Compiled for AVX2 too and picked at load time; being of whole numbers, both give the same bytes. */
-#if defined(__x86_64__) && defined(__GNUC__)
+/* Compiled for AVX2 too and picked at load time; being of whole numbers, both give the same bytes. The thread sanitizer is not yet up
+ * when the loader picks. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__)
 #define FUT_FOR_WIDE_VECTORS __attribute__((target_clones("avx2", "default")))
 #else
 #define FUT_FOR_WIDE_VECTORS
