@@ -3,7 +3,8 @@
  *     file bytes --decode--> fut_image [height, width, 3] u8 RGB, upright --resize(crop)--> fut_image --encode--> PNG | JPEG bytes
  *
  * Pixels equal what Pillow's Image.open(f), ImageOps.exif_transpose, convert("RGB") gives (JPEG within a level or two, the rest exactly):
- * alpha is dropped, not blended; 16-bit colour keeps its high byte.
+ * alpha is dropped, not blended; 16-bit colour is cut to 8 bits. One deviation: 16-bit gray is cut in the same way, where Pillow clips it
+ * at 255, which turns a picture white.
  * No function here keeps state: all may run on any number of threads at once. */
 #ifndef FUT_DATA_IMAGE_H
 #define FUT_DATA_IMAGE_H
