@@ -1,0 +1,59 @@
+/* The graph of a network: what a backbone writes down once, for one image size and any number of images.
+ *
+ *   conv -> norm_act -> conv -> norm_act(+residual) -> ...          nodes, in the order they run
+ *      value 1     value 2                                          values: what flows between them
+ *
+ * A backbone calls the functions below in the order of the forward pass, which is timm's state_dict order as well: each layer registers
+ * its tensors under scope + name ("blocks.3.0" + "conv_pw" + ".weight").
+ *
+ * Errors are sticky: the first one (memory, a shape that cannot be) is kept in the graph, later calls do nothing and return a value that
+ * must not be looked at; fut_graph_status tells. So a backbone reads like the network it describes. */
+#ifndef FUT_CORE_NN_GRAPH_H
+#define FUT_CORE_NN_GRAPH_H
+
+#include "core/backend/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fut_graph fut_graph;
+typedef int fut_value; /* index of a value; FUT_VALUE_NONE where a layer has no residual */
+enum { FUT_VALUE_NONE = -1 };
+
+/* A backbone: a row of core/backbone/backbones.def. */
+typedef struct fut_backbone {
+    const char *name; /* timm's */
+    const char *doc;
+    /* Returns the last feature map; the net pools it and puts the embedding on top. */
+    fut_value (*build)(fut_graph *graph, fut_value images);
+} fut_backbone;
+
+/* All backbones, NULL-terminated; defined by core/backbone. */
+extern const fut_backbone *const fut_backbones[];
+
+/* Names of the layers that follow start with "<scope>."; "" for none. */
+void fut_graph_scope(fut_graph *graph, const char *fmt, ...) FUT_PRINTF(2, 3);
+/* Channels of a value. */
+int64_t fut_graph_channels(const fut_graph *graph, fut_value x);
+
+/* Convolution without bias, kernel x kernel, padded as TensorFlow's SAME: the output has ceil(size / stride) rows, of the padding
+ * total = max((ceil(size / stride) - 1) stride + kernel - size, 0), total / 2 comes before (timm: layers/padding.py).
+ * groups: 1, or the number of channels (depthwise). Tensors: weight. */
+fut_value fut_graph_conv(fut_graph *graph, fut_value x, const char *name, int64_t out_c, int64_t kernel, int64_t stride, int64_t groups);
+/* y = act(bn(x)), and + residual after the activation if there is one. Tensors: weight, bias, running_mean, running_var. */
+fut_value fut_graph_norm_act(fut_graph *graph, fut_value x, const char *name, double eps, fut_act_kind act, fut_value residual);
+/* timm's SqueezeExcite. Tensors: conv_reduce.{weight, bias}, conv_expand.{weight, bias}. */
+fut_value fut_graph_squeeze_excite(fut_graph *graph, fut_value x, const char *name, int64_t reduced, fut_act_kind act);
+/* Mean over height and width: [n, c]. */
+fut_value fut_graph_global_pool(fut_graph *graph, fut_value x);
+/* [n, c] -> [n, out]. Tensors: weight, bias. */
+fut_value fut_graph_linear(fut_graph *graph, fut_value x, const char *name, int64_t out);
+
+fut_status fut_graph_status(const fut_graph *graph) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,208 @@
+/* A net's life and memory; net_run.c runs it, net_init.c draws its first parameters. */
+#include "core/nn/net_impl.h"
+
+#include "core/base/mem.h"
+#include "core/base/str.h"
+
+#include <string.h>
+
+static fut_status find_backbone(const char *name, const fut_backbone **backbone_out)
+{
+    fut_str known = {0};
+    fut_status st = FUT_OK;
+    for (int i = 0; fut_backbones[i]; i++) {
+        if (strcmp(fut_backbones[i]->name, name) == 0) {
+            *backbone_out = fut_backbones[i];
+            goto out;
+        }
+        FUT_TRY_GOTO(fut_str_printf(&known, "%s%s", i > 0 ? ", " : "", fut_backbones[i]->name), out);
+    }
+    st = FUT_FAIL(FUT_ERR_CONFIG, "there is no backbone \"%s\"; there are %s", name, fut_str_text(&known));
+out:
+    fut_str_fini(&known);
+    return st;
+}
+
+static fut_status check_spec(const fut_net_spec *spec)
+{
+    FUT_CHECK(spec->embedding > 0, FUT_ERR_CONFIG, "embedding of %lld values, must be positive", (long long)spec->embedding);
+    FUT_CHECK(spec->size > 0, FUT_ERR_CONFIG, "image size %lld, must be positive", (long long)spec->size);
+    for (int c = 0; c < 3; c++)
+        FUT_CHECK(spec->std[c] > 0, FUT_ERR_CONFIG, "deviation of channel %d is %g, must be positive", c, spec->std[c]);
+    return FUT_OK;
+}
+
+static size_t real_bytes(const fut_net *net, int64_t count)
+{
+    return (size_t)count * fut_dtype_size(net->spec.real);
+}
+
+fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out)
+{
+    fut_status st = FUT_OK;
+    fut_net *net = NULL;
+    const fut_backbone *backbone = NULL;
+    FUT_TRY(find_backbone(spec->backbone, &backbone));
+    FUT_TRY(check_spec(spec));
+
+    FUT_TRY_GOTO(FUT_NEW(&net), out);
+    net->bk = bk;
+    net->spec = *spec;
+    net->spec.backbone = backbone->name;
+    net->version = 1;
+    FUT_TRY_GOTO(fut_graph_create(spec->size, &net->graph), out);
+    fut_value features = backbone->build(net->graph, 0);
+    fut_graph_scope(net->graph, "%s", "");
+    fut_graph_linear(net->graph, fut_graph_global_pool(net->graph, features), "embedder", spec->embedding);
+    FUT_TRY_GOTO(fut_graph_status(net->graph), out);
+
+    size_t param_bytes = real_bytes(net, net->graph->param_count), stat_bytes = real_bytes(net, net->graph->stat_count);
+    FUT_TRY_GOTO(bk->alloc(bk, param_bytes, &net->params), out);
+    FUT_TRY_GOTO(bk->alloc(bk, stat_bytes, &net->stats), out);
+    FUT_TRY_GOTO(bk->fill_zero(bk, net->params, param_bytes, NULL), out);
+    FUT_TRY_GOTO(bk->fill_zero(bk, net->stats, stat_bytes, NULL), out);
+    *net_out = net;
+    net = NULL;
+out:
+    fut_net_destroy(&net);
+    return st;
+}
+
+void fut_net_destroy(fut_net **net_)
+{
+    fut_net *net = *net_;
+    if (!net) return;
+    while (net->plans) {
+        fut_plan *plan = net->plans;
+        net->plans = plan->next;
+        fut_plan_destroy(&plan);
+    }
+    for (int i = 0; i < net->slot_count; i++)
+        net->bk->free(net->bk, net->slots[i].memory);
+    fut_mem_free(net->slots);
+    net->bk->free(net->bk, net->shared);
+    net->bk->free(net->bk, net->params);
+    net->bk->free(net->bk, net->stats);
+    fut_graph_destroy(&net->graph);
+    fut_mem_free(net);
+    *net_ = NULL;
+}
+
+const fut_net_spec *fut_net_get_spec(const fut_net *net)
+{
+    return &net->spec;
+}
+
+int64_t fut_net_tensor_count(const fut_net *net)
+{
+    return net->graph->tensor_count;
+}
+
+const fut_net_tensor *fut_net_tensor_at(const fut_net *net, int64_t i)
+{
+    return &net->graph->tensors[i];
+}
+
+int64_t fut_net_param_count(const fut_net *net)
+{
+    return net->graph->param_count;
+}
+
+int64_t fut_net_stat_count(const fut_net *net)
+{
+    return net->graph->stat_count;
+}
+
+int64_t fut_net_leaf_count(const fut_net *net)
+{
+    return net->graph->param_count + net->graph->stat_count;
+}
+
+void *fut_net_params(fut_net *net)
+{
+    return net->params;
+}
+
+void *fut_net_stats(fut_net *net)
+{
+    return net->stats;
+}
+
+void fut_net_params_changed(fut_net *net)
+{
+    net->version++;
+}
+
+int64_t *fut_net_steps_tracked(fut_net *net)
+{
+    return &net->steps;
+}
+
+/* Replace a block that holds nothing by one of at least `bytes`. */
+static fut_status grow(fut_backend *bk, size_t bytes, void **block, size_t *block_bytes)
+{
+    if (bytes <= *block_bytes) return FUT_OK;
+    bk->free(bk, *block);
+    *block = NULL;
+    *block_bytes = 0;
+    FUT_TRY(bk->alloc(bk, bytes, block));
+    *block_bytes = bytes;
+    return FUT_OK;
+}
+
+fut_status fut_net_grow_slot(fut_net *net, fut_slot *slot, size_t bytes)
+{
+    return grow(net->bk, bytes, &slot->memory, &slot->bytes);
+}
+
+fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **plan_out)
+{
+    for (fut_plan *plan = net->plans; plan; plan = plan->next) {
+        if (plan->n == n && plan->training == training) {
+            *plan_out = plan;
+            return FUT_OK;
+        }
+    }
+    FUT_CHECK(n > 0, FUT_ERR_SHAPE, "a plan for %lld images", (long long)n);
+    fut_plan *plan = NULL;
+    FUT_TRY(fut_plan_create(net->bk, &net->spec, net->graph, n, training, &plan));
+    fut_status st = grow(net->bk, plan->block_bytes[FUT_BLOCK_SHARED], &net->shared, &net->shared_bytes);
+    if (st != FUT_OK) {
+        fut_plan_destroy(&plan);
+        return st;
+    }
+    plan->next = net->plans;
+    net->plans = plan;
+    *plan_out = plan;
+    return FUT_OK;
+}
+
+fut_status fut_net_plan(fut_net *net, int64_t n, bool training)
+{
+    fut_plan *plan = NULL;
+    return fut_net_find_plan(net, n, training, &plan);
+}
+
+fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training)
+{
+    fut_plan *plan = NULL;
+    FUT_TRY(fut_net_find_plan(net, max_n, training, &plan));
+    if (!training) return FUT_OK;
+    if (slots > net->slot_count) {
+        FUT_TRY(fut_mem_grow((void **)&net->slots, (size_t)net->slot_count, (size_t)slots, sizeof *net->slots));
+        net->slot_count = slots;
+    }
+    for (int i = 0; i < slots; i++) {
+        if (net->slots[i].bytes >= plan->block_bytes[FUT_BLOCK_SLOT]) continue;
+        net->slots[i].filled = NULL;
+        FUT_TRY(fut_net_grow_slot(net, &net->slots[i], plan->block_bytes[FUT_BLOCK_SLOT]));
+    }
+    return FUT_OK;
+}
+
+void fut_net_memory_use(const fut_net *net, fut_net_memory *memory_out)
+{
+    *memory_out = (fut_net_memory){.params = real_bytes(net, fut_net_leaf_count(net)), .shared = net->shared_bytes};
+    for (int i = 0; i < net->slot_count; i++)
+        if (net->slots[i].bytes > memory_out->slot) memory_out->slot = net->slots[i].bytes;
+}

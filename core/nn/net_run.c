@@ -1,0 +1,209 @@
+/* Forward and backward: a walk over the plan's nodes. Nothing is allocated once the plan is there. */
+#include "core/nn/net_impl.h"
+
+/* Batch norm's step towards the new statistics: torch.nn.BatchNorm2d's default, which timm keeps for every network. */
+static const double stats_momentum = 0.1;
+
+/* One walk's pointers. */
+typedef struct walk {
+    fut_net *net;
+    const fut_plan *plan;
+    void *slot;   /* NULL in inference */
+    void *caller; /* embeddings, or their gradient */
+    void *leaf;   /* backward only */
+} walk;
+
+static void *resolve(const walk *w, fut_place place)
+{
+    switch (place.block) {
+    case FUT_BLOCK_SLOT:
+        return (char *)w->slot + place.offset;
+    case FUT_BLOCK_SHARED:
+        return (char *)w->net->shared + place.offset;
+    case FUT_BLOCK_CALLER:
+        return w->caller;
+    case FUT_BLOCKS:
+    case FUT_BLOCK_NONE:
+        break;
+    }
+    return NULL;
+}
+
+/* The place of a tensor in a pack of reals. */
+static void *in_pack(const fut_net *net, void *pack, int tensor)
+{
+    return (char *)pack + (size_t)net->graph->tensors[tensor].offset * fut_dtype_size(net->spec.real);
+}
+
+static void bind_params(const fut_net *net, int node, fut_op_args *args)
+{
+    const fut_node *n = &net->graph->nodes[node];
+    for (int i = 0; i < n->params; i++)
+        args->param[i] = in_pack(net, net->params, n->param[i]);
+}
+
+static void bind_node(const walk *w, int node, fut_op_args *args)
+{
+    const fut_net *net = w->net;
+    const fut_node *n = &net->graph->nodes[node];
+    const fut_plan_node *p = &w->plan->nodes[node];
+    *args = (fut_op_args){
+        .x = resolve(w, p->x),
+        .residual = resolve(w, p->residual),
+        .y = resolve(w, p->y),
+        .saved = resolve(w, p->saved),
+        .scratch = resolve(w, w->plan->scratch),
+    };
+    bind_params(net, node, args);
+    if (w->leaf) {
+        args->dy = resolve(w, p->dy);
+        args->dx = resolve(w, p->dx);
+        for (int i = 0; i < n->params; i++)
+            args->dparam[i] = in_pack(net, w->leaf, n->param[i]);
+    }
+    for (int i = 0; n->kind == FUT_NODE_NORM_ACT && i < 2; i++) {
+        args->running[i] = in_pack(net, net->stats, n->stat[i]);
+        if (w->slot) args->batch[i] = in_pack(net, resolve(w, w->plan->batch), n->stat[i]);
+    }
+}
+
+/* Parameters changed since the plan's ops last saw them: let each op copy them into its own layout. */
+static fut_status prepare(fut_net *net, fut_plan *plan)
+{
+    if (plan->prepared == net->version) return FUT_OK;
+    for (int i = 0; i < plan->node_count; i++) {
+        fut_op *op = plan->nodes[i].op;
+        if (!op || !op->ops->prepare) continue;
+        fut_op_args args = {0};
+        bind_params(net, i, &args);
+        FUT_TRY(op->ops->prepare(op, &args));
+    }
+    plan->prepared = net->version;
+    return FUT_OK;
+}
+
+static fut_status linear_forward(const walk *w, int node, const fut_op_args *args)
+{
+    fut_backend *bk = w->net->bk;
+    const fut_graph *graph = w->net->graph;
+    const fut_node *n = &graph->nodes[node];
+    int64_t in = graph->values[n->x].shape.c, out = graph->values[n->y].shape.c;
+    return bk->linear(bk, w->plan->n, in, out, w->net->spec.real, args->x, args->param[0], args->param[1], args->y, NULL);
+}
+
+static fut_status linear_backward(const walk *w, int node, const fut_op_args *args)
+{
+    fut_backend *bk = w->net->bk;
+    const fut_graph *graph = w->net->graph;
+    const fut_node *n = &graph->nodes[node];
+    int64_t in = graph->values[n->x].shape.c, out = graph->values[n->y].shape.c;
+    return bk->linear_backward(bk, w->plan->n, in, out, w->net->spec.real, args->x, args->param[0], args->dy, args->dx, args->dparam[0],
+                               args->dparam[1], NULL);
+}
+
+static fut_status walk_forward(const walk *w, const uint8_t *rgb)
+{
+    const fut_net *net = w->net;
+    fut_backend *bk = net->bk;
+    FUT_TRY(bk->images(bk, fut_plan_shape(net->graph, 0, w->plan->n), net->spec.dtype, rgb, net->spec.mean, net->spec.std,
+                       resolve(w, w->plan->images), NULL));
+    for (int i = 0; i < w->plan->node_count; i++) {
+        fut_op *op = w->plan->nodes[i].op;
+        fut_op_args args;
+        bind_node(w, i, &args);
+        if (!op)
+            FUT_TRY(linear_forward(w, i, &args));
+        else if (!w->plan->training && op->ops->forward_eval)
+            FUT_TRY(op->ops->forward_eval(op, &args));
+        else
+            FUT_TRY(op->ops->forward(op, &args));
+    }
+    return FUT_OK;
+}
+
+static fut_status add(const walk *w, const fut_plan_sum *sum)
+{
+    if (sum->value == FUT_VALUE_NONE) return FUT_OK;
+    fut_backend *bk = w->net->bk;
+    fut_shape4 shape = fut_plan_shape(w->net->graph, sum->value, w->plan->n);
+    return bk->act_add(bk, shape, w->net->spec.dtype, resolve(w, sum->from), resolve(w, sum->to), NULL);
+}
+
+static fut_status walk_backward(const walk *w)
+{
+    for (int i = w->plan->node_count - 1; i >= 0; i--) {
+        const fut_plan_node *p = &w->plan->nodes[i];
+        fut_op_args args;
+        bind_node(w, i, &args);
+        if (!p->op) {
+            FUT_TRY(linear_backward(w, i, &args));
+        } else {
+            if (args.dx) FUT_TRY(p->op->ops->backward_data(p->op, &args));
+            if (p->op->ops->backward_params) FUT_TRY(p->op->ops->backward_params(p->op, &args));
+        }
+        FUT_TRY(add(w, &p->sum_x));
+        FUT_TRY(add(w, &p->sum_residual));
+    }
+    return FUT_OK;
+}
+
+static fut_status find_slot(fut_net *net, int slot, fut_slot **slot_out)
+{
+    FUT_CHECK(slot >= 0 && slot < net->slot_count, FUT_ERR_INTERNAL, "slot %d of %d; fut_net_reserve makes room for more", slot,
+              net->slot_count);
+    *slot_out = &net->slots[slot];
+    return FUT_OK;
+}
+
+fut_status fut_net_forward(fut_net *net, int slot_index, int64_t n, const uint8_t *rgb, void *embeddings_out)
+{
+    fut_slot *slot = NULL;
+    fut_plan *plan = NULL;
+    FUT_TRY(find_slot(net, slot_index, &slot));
+    FUT_TRY(fut_net_find_plan(net, n, true, &plan));
+    slot->filled = NULL;
+    FUT_TRY(fut_net_grow_slot(net, slot, plan->block_bytes[FUT_BLOCK_SLOT]));
+    FUT_TRY(prepare(net, plan));
+    walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = embeddings_out};
+    FUT_TRY(walk_forward(&w, rgb));
+    slot->filled = plan;
+    slot->version = net->version;
+    return FUT_OK;
+}
+
+fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb, void *embeddings_out)
+{
+    fut_plan *plan = NULL;
+    FUT_TRY(fut_net_find_plan(net, n, false, &plan));
+    FUT_TRY(prepare(net, plan));
+    walk w = {.net = net, .plan = plan, .caller = embeddings_out};
+    return walk_forward(&w, rgb);
+}
+
+fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out)
+{
+    fut_slot *slot = NULL;
+    FUT_TRY(find_slot(net, slot_index, &slot));
+    const fut_plan *plan = slot->filled;
+    FUT_CHECK(plan && plan->n == n, FUT_ERR_INTERNAL, "backward of %lld images in slot %d, which holds the forward of %lld", (long long)n,
+              slot_index, (long long)(plan ? plan->n : 0));
+    FUT_CHECK(slot->version == net->version, FUT_ERR_INTERNAL, "parameters changed between the forward and the backward of slot %d",
+              slot_index);
+    slot->filled = NULL;
+    /* The embeddings' gradient is only read, like every dy. */
+    walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = (void *)d_embeddings, .leaf = leaf_out};
+    FUT_TRY(walk_backward(&w));
+    size_t real = fut_dtype_size(net->spec.real);
+    void *stats = (char *)leaf_out + (size_t)net->graph->param_count * real;
+    return net->bk->copy(net->bk, stats, resolve(&w, plan->batch), (size_t)net->graph->stat_count * real, NULL);
+}
+
+fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards)
+{
+    FUT_CHECK(shards > 0, FUT_ERR_INTERNAL, "statistics of %d shards", shards);
+    const void *sum = (const char *)leaf_sum + (size_t)net->graph->param_count * fut_dtype_size(net->spec.real);
+    FUT_TRY(net->bk->axpby(net->bk, net->graph->stat_count, net->spec.real, stats_momentum / shards, sum, 1 - stats_momentum, net->stats,
+                           NULL));
+    net->steps++;
+    return FUT_OK;
+}

@@ -1,0 +1,284 @@
+#include "core/nn/plan_impl.h"
+
+#include "core/base/mem.h"
+#include "core/nn/buffers_impl.h"
+
+#include <limits.h>
+
+/* Buffers are planned by index; places are filled in once their offsets are known. */
+enum { NO_BUFFER = -1, CALLER_BUFFER = -2 };
+
+typedef struct planner {
+    fut_backend *bk;
+    const fut_net_spec *spec;
+    const fut_graph *graph;
+    fut_plan *plan;
+    fut_buffer *buffers;
+    int buffer_count;
+    int *value;    /* buffer of each value */
+    int *gradient; /* buffer of each value's gradient */
+    struct node_buffers {
+        int saved, dy, dx;
+        int sum_x, sum_residual; /* what dx and the gradient of the residual (dy) are added to, or NO_BUFFER */
+    } * node;
+    int scratch, batch;
+} planner;
+
+static int forward_time(int node)
+{
+    return node + 1;
+}
+
+static int backward_time(const fut_graph *graph, int node)
+{
+    return 2 * graph->node_count - node;
+}
+
+fut_shape4 fut_plan_shape(const fut_graph *graph, fut_value value, int64_t n)
+{
+    fut_shape4 shape = graph->values[value].shape;
+    shape.n = n;
+    return shape;
+}
+
+static size_t value_bytes(const planner *p, fut_value value)
+{
+    fut_shape4 shape = fut_plan_shape(p->graph, value, p->plan->n);
+    if (p->graph->values[value].plain) return (size_t)(shape.n * shape.c) * fut_dtype_size(p->spec->real);
+    return p->bk->act_bytes(p->bk, shape, p->spec->dtype);
+}
+
+static int new_buffer(planner *p, fut_block block, size_t bytes, int first, int last)
+{
+    p->buffers[p->buffer_count] = (fut_buffer){.block = (int)block, .bytes = bytes, .first = first, .last = last};
+    return p->buffer_count++;
+}
+
+static void keep_until(planner *p, int buffer, int time)
+{
+    if (buffer >= 0 && p->buffers[buffer].last < time) p->buffers[buffer].last = time;
+}
+
+/* Whether a node's backward reads `value`: a convolution, squeeze-excite and linear their input, norm_act its input and its output (a
+ * kernel may want either). */
+static bool backward_reads(const fut_node *node, fut_value value)
+{
+    switch (node->kind) {
+    case FUT_NODE_CONV:
+    case FUT_NODE_SQUEEZE_EXCITE:
+    case FUT_NODE_LINEAR:
+        return value == node->x;
+    case FUT_NODE_NORM_ACT:
+        return value == node->x || value == node->y;
+    case FUT_NODE_GLOBAL_POOL:
+        break;
+    }
+    return false;
+}
+
+static fut_status plan_op(planner *p, int index, fut_op **op_out)
+{
+    const fut_node *node = &p->graph->nodes[index];
+    fut_backend *bk = p->bk;
+    fut_shape4 x = fut_plan_shape(p->graph, node->x, p->plan->n);
+    fut_dtype dtype = p->spec->dtype, real = p->spec->real;
+    switch (node->kind) {
+    case FUT_NODE_CONV: {
+        const fut_node_conv *c = &node->conv;
+        fut_conv_desc desc = {.x = x,
+                              .out_c = c->out_c,
+                              .kh = c->kernel,
+                              .kw = c->kernel,
+                              .stride = c->stride,
+                              .pad_top = c->pad_top,
+                              .pad_left = c->pad_left,
+                              .pad_bottom = c->pad_bottom,
+                              .pad_right = c->pad_right,
+                              .groups = c->groups,
+                              .dtype = dtype,
+                              .real = real,
+                              .need_dx = p->plan->training && node->x != 0};
+        return bk->conv(bk, &desc, op_out);
+    }
+    case FUT_NODE_NORM_ACT: {
+        fut_norm_act_desc desc = {.x = x,
+                                  .eps = node->norm_act.eps,
+                                  .act = node->norm_act.act,
+                                  .residual = node->residual != FUT_VALUE_NONE,
+                                  .residual_after = true,
+                                  .dtype = dtype,
+                                  .real = real};
+        return bk->norm_act(bk, &desc, op_out);
+    }
+    case FUT_NODE_SQUEEZE_EXCITE: {
+        fut_se_desc desc = {.x = x, .reduced = node->se.reduced, .act = node->se.act, .dtype = dtype, .real = real};
+        return bk->squeeze_excite(bk, &desc, op_out);
+    }
+    case FUT_NODE_GLOBAL_POOL:
+        return bk->global_pool(bk, x, dtype, real, op_out);
+    case FUT_NODE_LINEAR:
+        break;
+    }
+    return FUT_OK;
+}
+
+/* Ops, and the buffers they ask for: saved and one scratch for all. */
+static fut_status plan_ops(planner *p)
+{
+    int end = 2 * p->graph->node_count;
+    size_t scratch_bytes = 0;
+    for (int i = 0; i < p->graph->node_count; i++) {
+        fut_op **op = &p->plan->nodes[i].op;
+        FUT_TRY(plan_op(p, i, op));
+        p->node[i].saved = NO_BUFFER;
+        if (!*op) continue;
+        if ((*op)->scratch_bytes > scratch_bytes) scratch_bytes = (*op)->scratch_bytes;
+        if ((*op)->saved_bytes == 0) continue;
+        /* Inference runs forward where an op has no forward_eval, so there must be room for what it would save. */
+        fut_block block = p->plan->training ? FUT_BLOCK_SLOT : FUT_BLOCK_SHARED;
+        int last = p->plan->training ? backward_time(p->graph, i) : forward_time(i);
+        p->node[i].saved = new_buffer(p, block, (*op)->saved_bytes, forward_time(i), last);
+    }
+    p->scratch = scratch_bytes > 0 ? new_buffer(p, FUT_BLOCK_SHARED, scratch_bytes, 0, end) : NO_BUFFER;
+    size_t batch_bytes = (size_t)p->graph->stat_count * fut_dtype_size(p->spec->real);
+    p->batch = p->plan->training ? new_buffer(p, FUT_BLOCK_SLOT, batch_bytes, 0, end) : NO_BUFFER;
+    return FUT_OK;
+}
+
+/* A buffer for every value but the embeddings, alive from its node to its last reader. */
+static void plan_values(planner *p)
+{
+    const fut_graph *graph = p->graph;
+    int turn = graph->node_count; /* the last moment of forward */
+    p->value[0] = new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, 0), 0, 0);
+    for (int i = 0; i < graph->node_count; i++) {
+        const fut_node *node = &graph->nodes[i];
+        bool embeddings = i + 1 == graph->node_count;
+        p->value[node->y] =
+            embeddings ? CALLER_BUFFER : new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, node->y), forward_time(i), forward_time(i));
+        fut_value touched[3] = {node->x, node->residual, node->y};
+        for (int k = 0; k < 3; k++) {
+            if (touched[k] == FUT_VALUE_NONE) continue;
+            bool again = p->plan->training && backward_reads(node, touched[k]);
+            keep_until(p, p->value[touched[k]], again ? backward_time(graph, i) : forward_time(i));
+        }
+    }
+    for (int v = 0; v < graph->value_count; v++)
+        if (p->value[v] >= 0 && p->buffers[p->value[v]].last > turn) p->buffers[p->value[v]].block = FUT_BLOCK_SLOT;
+}
+
+/* The gradient of `value` gets a contribution at `time`. The first one is written in place; a later one goes to a buffer of its own and is
+ * then added: *sum_out says to what. Returns the buffer to write. */
+static int contribute(planner *p, fut_value value, int time, int *sum_out)
+{
+    int *gradient = &p->gradient[value];
+    *sum_out = NO_BUFFER;
+    if (*gradient != NO_BUFFER) {
+        keep_until(p, *gradient, time);
+        *sum_out = *gradient;
+    }
+    int written = new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, value), time, time);
+    if (*gradient == NO_BUFFER) *gradient = written;
+    return written;
+}
+
+/* Buffers of gradients, walking the graph backwards. */
+static void plan_gradients(planner *p)
+{
+    const fut_graph *graph = p->graph;
+    for (int v = 0; v < graph->value_count; v++)
+        p->gradient[v] = NO_BUFFER;
+    p->gradient[graph->nodes[graph->node_count - 1].y] = CALLER_BUFFER;
+    for (int i = graph->node_count - 1; i >= 0; i--) {
+        const fut_node *node = &graph->nodes[i];
+        struct node_buffers *b = &p->node[i];
+        int time = backward_time(graph, i);
+        b->dx = b->sum_x = b->sum_residual = NO_BUFFER;
+        b->dy = p->gradient[node->y];
+        keep_until(p, b->dy, time);
+        if (node->x != 0) b->dx = contribute(p, node->x, time, &b->sum_x);
+        if (node->residual == FUT_VALUE_NONE) continue;
+        /* The residual is added after the activation: its gradient is dy itself, which nobody else needs any more. */
+        if (p->gradient[node->residual] == NO_BUFFER) {
+            p->gradient[node->residual] = b->dy;
+        } else {
+            b->sum_residual = p->gradient[node->residual];
+            keep_until(p, b->sum_residual, time);
+        }
+    }
+}
+
+static fut_place place_of(const planner *p, int buffer)
+{
+    if (buffer == CALLER_BUFFER) return (fut_place){FUT_BLOCK_CALLER, 0};
+    if (buffer == NO_BUFFER) return (fut_place){FUT_BLOCK_NONE, 0};
+    return (fut_place){(fut_block)p->buffers[buffer].block, p->buffers[buffer].offset};
+}
+
+static fut_plan_sum sum_of(const planner *p, fut_value value, int from, int to)
+{
+    if (to == NO_BUFFER) return (fut_plan_sum){.value = FUT_VALUE_NONE};
+    return (fut_plan_sum){.value = value, .from = place_of(p, from), .to = place_of(p, to)};
+}
+
+static void fill_places(planner *p)
+{
+    fut_plan *plan = p->plan;
+    plan->images = place_of(p, p->value[0]);
+    plan->scratch = place_of(p, p->scratch);
+    plan->batch = place_of(p, p->batch);
+    for (int i = 0; i < plan->node_count; i++) {
+        const fut_node *node = &p->graph->nodes[i];
+        const struct node_buffers *b = &p->node[i];
+        fut_plan_node *out = &plan->nodes[i];
+        out->x = place_of(p, p->value[node->x]);
+        out->residual = place_of(p, node->residual == FUT_VALUE_NONE ? NO_BUFFER : p->value[node->residual]);
+        out->y = place_of(p, p->value[node->y]);
+        out->saved = place_of(p, b->saved);
+        if (!plan->training) continue;
+        out->dy = place_of(p, b->dy);
+        out->dx = place_of(p, b->dx);
+        out->sum_x = sum_of(p, node->x, b->dx, b->sum_x);
+        out->sum_residual = sum_of(p, node->residual, b->dy, b->sum_residual);
+    }
+}
+
+fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_graph *graph, int64_t n, bool training, fut_plan **plan_out)
+{
+    fut_status st = FUT_OK;
+    planner p = {.bk = bk, .spec = spec, .graph = graph};
+    int buffers_max = 2 + graph->value_count + 2 * graph->node_count; /* scratch, batch; values; saved and dx of each node */
+    FUT_TRY_GOTO(FUT_NEW(&p.plan), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.plan->nodes), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.node), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->value_count, &p.value), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->value_count, &p.gradient), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(buffers_max, &p.buffers), out);
+    p.plan->n = n;
+    p.plan->training = training;
+    p.plan->node_count = graph->node_count;
+    FUT_TRY_GOTO(plan_ops(&p), out);
+    plan_values(&p);
+    if (training) plan_gradients(&p);
+    FUT_TRY_GOTO(fut_buffers_place(p.buffers, p.buffer_count, FUT_BLOCKS, p.plan->block_bytes), out);
+    fill_places(&p);
+    *plan_out = p.plan;
+    p.plan = NULL;
+out:
+    fut_plan_destroy(&p.plan);
+    fut_mem_free(p.node);
+    fut_mem_free(p.value);
+    fut_mem_free(p.gradient);
+    fut_mem_free(p.buffers);
+    return st;
+}
+
+void fut_plan_destroy(fut_plan **plan)
+{
+    if (!*plan) return;
+    for (int i = 0; (*plan)->nodes && i < (*plan)->node_count; i++)
+        fut_op_destroy(&(*plan)->nodes[i].op);
+    fut_mem_free((*plan)->nodes);
+    fut_mem_free(*plan);
+    *plan = NULL;
+}

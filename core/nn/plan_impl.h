@@ -1,0 +1,56 @@
+/* A plan: the graph made concrete for n images, training or not: one op a node, and a place for everything that lives in memory.
+ * Private to core/nn.
+ *
+ * Two blocks of memory:
+ *   slot     what a shard's forward leaves for its backward: activations that backward reads, saved statistics
+ *   shared   everything else, one for all slots: activations of inference, gradients of activations, scratch
+ *
+ * Time runs 0 (images), 1..N (node i forward at i + 1), N+1..2N (node i backward at 2N - i). A value whose life crosses from forward to
+ * backward is in the slot. Which values a node reads in its backward is one function in plan.c; whoever wants to recompute a value rather
+ * than keep it changes that. */
+#ifndef FUT_CORE_NN_PLAN_IMPL_H
+#define FUT_CORE_NN_PLAN_IMPL_H
+
+#include "core/nn/graph_impl.h"
+
+typedef enum fut_block { FUT_BLOCK_SLOT, FUT_BLOCK_SHARED, FUT_BLOCKS, FUT_BLOCK_CALLER, FUT_BLOCK_NONE } fut_block;
+
+/* CALLER: the embeddings in forward, their gradient in backward. */
+typedef struct fut_place {
+    fut_block block;
+    size_t offset;
+} fut_place;
+
+/* to += from, of one value's shape: a value used twice has two gradients. */
+typedef struct fut_plan_sum {
+    fut_value value; /* FUT_VALUE_NONE: nothing to add */
+    fut_place from, to;
+} fut_plan_sum;
+
+typedef struct fut_plan_node {
+    fut_op *op; /* NULL for linear, an immediate kernel */
+    fut_place x, residual, y, saved;
+    fut_place dy, dx;                 /* the gradient of a residual is dy */
+    fut_plan_sum sum_x, sum_residual; /* after the node's backward */
+} fut_plan_node;
+
+typedef struct fut_plan {
+    int64_t n;
+    bool training;
+    int node_count;
+    fut_plan_node *nodes;
+    fut_place images, scratch;
+    fut_place batch; /* batch statistics of every norm_act, laid out as the statistics pack */
+    size_t block_bytes[FUT_BLOCKS];
+    int64_t prepared; /* version of the parameters the ops have prepared */
+    struct fut_plan *next;
+} fut_plan;
+
+/* Errors: FUT_ERR_SHAPE, FUT_ERR_UNSUPPORTED (naming the op), FUT_ERR_NO_MEMORY. */
+fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_graph *graph, int64_t n, bool training,
+                           fut_plan **plan_out) FUT_MUST_CHECK;
+void fut_plan_destroy(fut_plan **plan);
+/* The shape of a value for n images. */
+fut_shape4 fut_plan_shape(const fut_graph *graph, fut_value value, int64_t n);
+
+#endif
