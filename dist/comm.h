@@ -1,0 +1,81 @@
+/* A communicator: the ranks of a run and what they can do together. comm_self is one rank alone, comm_mpi is Open MPI; size 1 is not
+ * special.
+ *
+ * Elements and dtype, never bytes. Memory is the host's. `what` names the operation in messages. No call waits without a deadline: when it
+ * passes, the rank that waits names itself and the operation and ends the whole job with exit code 74 (FUT_ERR_HANG).
+ * Every call but rank, size and abort is collective unless it says otherwise. One thread a rank. */
+#ifndef FUT_DIST_COMM_H
+#define FUT_DIST_COMM_H
+
+#include "core/base/status.h"
+#include "core/tensor/dtype.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fut_comm fut_comm;
+
+/* One message of an exchange: `count` elements to or from `peer`. */
+typedef struct fut_message {
+    int peer;
+    int64_t count;
+    void *data; /* sent from, or received into */
+} fut_message;
+
+/* What an implementation provides. */
+typedef struct fut_comm_ops {
+    const char *name;
+    fut_status (*all_reduce_sum)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what);
+    fut_status (*broadcast)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what);
+    fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype, const char *what);
+    fut_status (*exchange)(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
+                           const char *what);
+    fut_status (*barrier)(fut_comm *comm, const char *what);
+    void (*abort)(fut_comm *comm, int exit_code);
+    void (*destroy)(fut_comm *comm);
+} fut_comm_ops;
+
+/* Implementations embed this as their first member. */
+struct fut_comm {
+    const fut_comm_ops *ops;
+    int rank, size;
+    int local_rank, local_size; /* among the ranks of this node */
+    double deadline;            /* seconds; how long one wait may take */
+    fut_status agreed;          /* the error that fut_comm_agree returned last; FUT_OK: none */
+};
+
+fut_status fut_comm_create_self(fut_comm **comm_out) FUT_MUST_CHECK;
+/* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI. Errors: FUT_ERR_IO with MPI's text. */
+fut_status fut_comm_create_mpi(fut_comm **comm_out) FUT_MUST_CHECK;
+void fut_comm_destroy(fut_comm **comm);
+
+int fut_comm_rank(const fut_comm *comm);
+int fut_comm_size(const fut_comm *comm);
+void fut_comm_set_deadline(fut_comm *comm, double seconds);
+
+/* data [count], in place, summed in an order that the library chooses. */
+fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what) FUT_MUST_CHECK;
+fut_status fut_comm_broadcast(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what) FUT_MUST_CHECK;
+/* data holds every rank's part: rank r's counts[r] elements from offsets[r]; mine is there before the call, all of them after. */
+fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
+                                const char *what) FUT_MUST_CHECK;
+/* Start all sends and receives, wait for all. Between two ranks messages match in order. A message to oneself is not allowed. */
+fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
+                             const char *what) FUT_MUST_CHECK;
+fut_status fut_comm_barrier(fut_comm *comm, const char *what) FUT_MUST_CHECK;
+/* End every rank now with this exit code. Does not return under MPI; on one rank alone it returns. Not collective. */
+void fut_comm_abort(fut_comm *comm, int exit_code);
+
+/* Agreement at a phase boundary: the worst status of all ranks; the lowest rank that failed lends its message, so that every rank returns
+ * the same error with the same trail. */
+fut_status fut_comm_agree(fut_comm *comm, fut_status st) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

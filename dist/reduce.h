@@ -1,0 +1,45 @@
+/* Sums over shards by one fixed binary tree, so that the bits do not depend on how many ranks hold the shards.
+ *
+ *          [0 1 2 3 4 5 6 7]                 a node covers an aligned block of 2^level shards; sum(node) = sum(left) + sum(right),
+ *        [0 1 2 3]   [4 5 6 7]               in f32 or f64, and a node whose right half lies past the last shard is its left half
+ *      [0 1]  [2 3] [4 5] [6 7]
+ *
+ * A rank adds the leaves of its own consecutive shards; what it holds are sums of maximal nodes inside its range. To finish, rank c
+ * collects everybody's nodes for the c-th part of the vector, completes the tree there, and the parts are gathered: the volume of a ring
+ * all-reduce. */
+#ifndef FUT_DIST_REDUCE_H
+#define FUT_DIST_REDUCE_H
+
+#include "dist/comm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FUT_SHARDS_MAX = 1024, FUT_TREE_SUM_MAX = 16 };
+
+/* The `part`-th of `parts` consecutive ranges of [0, n), sizes equal or differing by one, larger ones first. Ranks own shards so, and
+ * shards own positions of a batch. */
+void fut_shard_range(int64_t part, int64_t parts, int64_t n, int64_t *first_out, int64_t *end_out);
+
+typedef struct fut_tree fut_tree;
+
+/* A tree for vectors of `count` elements, dtype f32 or f64, over `shards` shards held by the ranks as fut_shard_range(rank, size, shards).
+ * Memory: (2 + log2(shards a rank)) vectors. Errors: FUT_ERR_INTERNAL (more ranks than shards), FUT_ERR_NO_MEMORY. Not collective. */
+fut_status fut_tree_create(fut_comm *comm, int shards, int64_t count, fut_dtype dtype, fut_tree **tree_out) FUT_MUST_CHECK;
+void fut_tree_destroy(fut_tree **tree);
+
+/* The leaf [count] of one of my shards; shards in increasing order, each once a round. Not collective. Allocates nothing. */
+fut_status fut_tree_add(fut_tree *tree, int shard, const void *leaf) FUT_MUST_CHECK;
+/* The sum over all shards into sum_out [count] on every rank; the next round may begin. Collective. */
+fut_status fut_tree_finish(fut_tree *tree, void *sum_out, const char *what) FUT_MUST_CHECK;
+
+/* The same for a few f64: my_rows holds one row of n <= FUT_TREE_SUM_MAX values a shard of mine, rows `stride` apart. Collective. */
+fut_status fut_tree_sum_f64(fut_comm *comm, int shards, const double *my_rows, int64_t stride, int n, double *sum_out,
+                            const char *what) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
