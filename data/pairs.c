@@ -107,6 +107,9 @@ fut_status fut_pairs_read(const char *path, fut_pairs *pairs_out)
     FUT_TRY_GOTO(fut_file_read(path, FILE_BYTES_MAX, &file), out);
     reader r = {.path = path, .at = fut_str_text(&file), .end = fut_str_text(&file) + file.length};
     FUT_TRY_GOTO(read_header(&r, &pairs), out);
+    /* The shortest line has 6 bytes: the counts cannot make us allocate more than the file is worth. */
+    FUT_CHECK_GOTO(pairs.n <= (int64_t)file.length / 6, FUT_ERR_DATA, out, "%s:1: %lld pairs are stated, %zu bytes cannot hold them", path,
+                   (long long)pairs.n, file.length);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(pairs.n, &pairs.pair), out);
     for (int64_t i = 0; i < pairs.n; i++) {
         pairs.pair[i].fold = (int)(i / (2 * pairs.per_fold));
