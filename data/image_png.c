@@ -78,9 +78,8 @@ fut_status fut_image_encode_png(const fut_image *image, fut_str *out)
     if (code == SPNG_OK)
         code = spng_encode_image(png, image->rgb, (size_t)(3 * image->width * image->height), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
     if (code == SPNG_OK) bytes = spng_get_png_buffer(png, &length, &code);
-    fut_status st = bytes != NULL
-                        ? fut_str_append(out, bytes, length)
-                        : FUT_FAIL(code == SPNG_EMEM ? FUT_ERR_NO_MEMORY : FUT_ERR_INTERNAL, "PNG encoder: %s", spng_strerror(code));
+    fut_status st = code == SPNG_EMEM ? FUT_ERR_NO_MEMORY : FUT_ERR_INTERNAL;
+    st = bytes != NULL ? fut_str_append(out, bytes, length) : FUT_FAIL(st, "PNG encoder: %s", spng_strerror(code));
     free(bytes);
     spng_ctx_free(png);
     return st;

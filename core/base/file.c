@@ -285,9 +285,10 @@ fut_status fut_file_make_dirs(const char *path)
         struct stat info;
         /* A folder that is there already may answer EEXIST, EROFS or EACCES. */
         if (error_number != 0 && (stat(name.data, &info) != 0 || !S_ISDIR(info.st_mode))) {
-            st = error_number == EEXIST
-                     ? FUT_FAIL(FUT_ERR_CANT_CREATE, "%s: cannot create the folder %s: a file has this name", path, name.data)
-                     : create_errno("create the folder", name.data, error_number);
+            if (error_number == EEXIST)
+                st = FUT_FAIL(FUT_ERR_CANT_CREATE, "%s: cannot create the folder %s: a file has this name", path, name.data);
+            else
+                st = create_errno("create the folder", name.data, error_number);
             goto out;
         }
         *end = kept;

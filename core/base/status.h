@@ -65,7 +65,7 @@ void fut_trail_clear(void);
 }
 #endif
 
-#define FUT_FAIL(st, ...) fut_trail_record((st), __FILE__, __LINE__, __VA_ARGS__)
+#define FUT_FAIL(st, ...) fut_trail_record((fut_status)(st), __FILE__, __LINE__, __VA_ARGS__)
 
 /* Record and return from the enclosing function; only where nothing is owned yet. */
 #define FUT_CHECK(cond, status, ...)                                                                                                       \
