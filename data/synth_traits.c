@@ -44,6 +44,12 @@ static fut_vec3 any_color(fut_synth_draws *draws)
     return (fut_vec3){x, y, z};
 }
 
+static fut_vec3 muted(fut_vec3 color)
+{
+    float grey = (color.x + color.y + color.z) / 3;
+    return fut_mix((fut_vec3){grey, grey, grey}, color, 0.5F);
+}
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 /* From pale to dark; a person lies anywhere between two neighbours. */
@@ -164,7 +170,7 @@ static void draw_light(fut_synth_draws *d, fut_synth_moment *m)
     float shade = fut_synth_uniform(d, 0.38F, 0.65F);
     float shade_warmth = fut_synth_normal(d, 0.06F);
     m->ambient = (fut_vec3){shade * (1 + shade_warmth), shade, shade * (1 - shade_warmth)};
-    m->gain = fut_synth_uniform(d, 0.85F, 1.15F);
+    m->gain = fut_synth_uniform(d, 0.70F, 1.20F);
     m->contrast = fut_synth_uniform(d, 0.75F, 1.2F);
     m->saturation = fut_synth_uniform(d, 0.8F, 1.15F);
     m->noise = fut_synth_uniform(d, 0.003F, 0.035F);
@@ -190,11 +196,11 @@ static void draw_surroundings(fut_synth_draws *d, fut_synth_moment *m)
     m->are_glasses_dark = fut_synth_chance(d, 0.15F);
     m->glasses_roundness = fut_synth_uniform(d, 0, 1);
     m->glasses = fut_scale(any_color(d), 0.5F);
-    m->shirt = any_color(d);
+    m->shirt = muted(any_color(d));
     m->neckline = fut_synth_uniform(d, 0.1F, 0.5F);
     m->backdrop = (fut_synth_backdrop)pick(d, FUT_BACKDROP_COUNT);
-    m->backdrop_color[0] = any_color(d);
-    m->backdrop_color[1] = any_color(d);
+    m->backdrop_color[0] = muted(any_color(d));
+    m->backdrop_color[1] = muted(any_color(d));
     m->backdrop_scale = fut_synth_uniform(d, 1.5F, 6);
     float angle = fut_synth_uniform(d, 0, 6.2831853F);
     m->backdrop_cos = cosf(angle);
@@ -209,12 +215,12 @@ void fut_synth_draw_moment(uint64_t seed, int64_t person, int64_t image, int64_t
     fut_synth_moment *m = moment_out;
     *m = (fut_synth_moment){0};
     float side = (float)size;
-    m->pixels = side * fut_synth_uniform(d, 0.30F, 0.40F);
+    m->pixels = side * fut_synth_uniform(d, 0.33F, 0.40F);
     m->center_x = side * (0.5F + fut_synth_normal(d, 0.035F));
     m->center_y = side * (0.48F + fut_synth_normal(d, 0.03F));
-    float roll = fut_synth_normal(d, 0.12F);
-    float yaw = fut_synth_normal(d, 0.28F);
-    float pitch = fut_synth_normal(d, 0.13F);
+    float roll = fut_synth_normal(d, 0.09F);
+    float yaw = fut_synth_normal(d, 0.24F);
+    float pitch = fut_synth_normal(d, 0.11F);
     m->roll_cos = cosf(roll);
     m->roll_sin = sinf(roll);
     m->yaw_cos = cosf(yaw);
