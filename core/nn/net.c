@@ -93,6 +93,11 @@ const fut_net_spec *fut_net_get_spec(const fut_net *net)
     return &net->spec;
 }
 
+fut_backend *fut_net_backend(const fut_net *net)
+{
+    return net->bk;
+}
+
 int64_t fut_net_tensor_count(const fut_net *net)
 {
     return net->graph->tensor_count;
