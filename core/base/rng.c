@@ -115,7 +115,7 @@ static void philox_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2]
 {
     uint32_t w[4];
     fut_philox_words(p, a, b, w);
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++)
         pair_out[i] = (double)(((uint64_t)w[2 * i + 1] << 32 | w[2 * i]) >> 11) * 0x1p-53;
 }
 
