@@ -27,7 +27,7 @@ typedef struct slot {
 
 /* Batches are counted from the loader's birth; batch i lives in slot i % depth.
  *
- *     released <= handed <= submitted      filling: the oldest batch with images nobody has claimed, handed <= filling <= submitted */
+ *     released <= handed <= submitted <= released + depth        filling <= submitted: older batches have all been claimed */
 struct fut_loader {
     const fut_dataset *dataset;
     fut_loader_config config;

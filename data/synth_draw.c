@@ -253,8 +253,8 @@ fut_status fut_synth_draw(uint64_t seed, int64_t person, int64_t image, int64_t 
     for (int64_t y = 0; y < size; y++)
         for (int64_t x = 0; x < size; x++)
             colors[y * size + x] = develop(&m, paint(&p, &m, (float)x + 0.5F, (float)y + 0.5F));
-    /* A pass blurs by a pixel: a picture twice as large needs four times as many for the same look. */
-    int64_t passes = m.blur_passes * size * size / (128 * 128);
+    /* A picture twice as large as 128 x 128 needs four times as many passes for the same look. */
+    int64_t passes = m.blur_passes * size * size / 16384;
     for (int64_t pass = 0; pass < passes; pass++)
         for (int64_t i = 0; i < size; i++) {
             blur_line(colors + i * size, size, 1, colors + size * size);

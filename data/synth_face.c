@@ -207,7 +207,7 @@ static void draw_brow(point *at, float side)
     float x = side * at->x - p->eye_x;
     float q = x / p->brow_length;
     if (fabsf(q) > 1.2F) return;
-    float middle = p->brow_y - m->brow_raise - p->brow_arch * (1 - q * q) + (p->brow_tilt + m->brow_frown * -1) * x;
+    float middle = p->brow_y - m->brow_raise - p->brow_arch * (1 - q * q) + (p->brow_tilt - m->brow_frown) * x;
     float half = p->brow_thickness * (1 - 0.55F * fut_smoothstep(-0.2F, 1, q));
     float edge = fabsf(at->y - middle) - half;
     fut_vec3 color = fut_mix(fut_scale(p->hair, 0.62F), (fut_vec3){0.10F, 0.07F, 0.05F}, 0.25F);
