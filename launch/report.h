@@ -60,8 +60,12 @@ typedef struct fut_report {
     int64_t n_charts;
 } fut_report;
 
-/* Append the report in each form. Everything in `report` is borrowed for the call.
- * fut_report_text: lines for a terminal, names of people escaped. fut_report_json: one object and a newline; keys are in launch/README.md.
+/* Append the report in each form. Everything in `report` is borrowed for the call; names of facts must be ASCII.
+ * fut_report_text: lines for a terminal, names of people escaped.
+ * fut_report_json: one object and a newline. Keys: title, facts {name: value}, note, n_same, n_different, mean_same, mean_different,
+ * is_defined; then why_undefined, or auc, eer, at_eer and at_best_accuracy {threshold, far, tar, accuracy}, tar_at_far [the same with
+ * target, is_resolved], folds {n, accuracy_mean, ...} where there are any, roc [[far, tar, threshold]]; and always histogram {min, max,
+ * same, different}, hardest_different and hardest_same [{score, a, b}].
  * Errors: FUT_ERR_NO_MEMORY; what was appended before stays */
 fut_status fut_report_text(const fut_report *report, fut_str *out) FUT_MUST_CHECK;
 fut_status fut_report_json(const fut_report *report, fut_str *out) FUT_MUST_CHECK;
