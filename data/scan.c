@@ -167,7 +167,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const fut_scan_file *)a)->path, ((const fut_scan_file *)b)->path);
 }
 
-/* sorted(os.walk()) sorts by the folder's path as text, in which '/' is just a byte: "a-b" comes before "a/c". */
+/* sorted(os.walk()) sorts by the folder's path as text, in which '/' is just a byte: a, a-b, a/b. */
 static int by_folder_then_name(const void *a, const void *b)
 {
     const char *pa = ((const fut_scan_file *)a)->path;
