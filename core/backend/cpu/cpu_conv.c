@@ -1,0 +1,139 @@
+/* Convolution: three oneDNN passes, with weights kept in the layouts they like. */
+#include "core/backend/cpu/cpu_impl.h"
+
+#include "core/base/mem.h"
+
+#include <stdio.h>
+
+typedef struct cpu_conv {
+    fut_op op;
+    fut_dnnl_conv *forward, *backward_data, *backward_weights; /* backward_data NULL if dx is not needed */
+    void *forward_weights, *backward_data_weights;             /* in kernel layout; NULL where the pass reads OIHW */
+    bool shared_weights;                                       /* both are one copy, owned as forward_weights */
+    size_t gradient_at;                                        /* of the blocked weight gradient, in scratch */
+    char impl[128];
+} cpu_conv;
+
+/* Scratch holds a pass's own memory first, then the blocked weight gradient, on a line of its own. */
+static size_t aligned(size_t bytes)
+{
+    return (bytes + FUT_MEM_ALIGN - 1) / FUT_MEM_ALIGN * FUT_MEM_ALIGN;
+}
+
+static fut_status conv_prepare(fut_op *op, const fut_op_args *args)
+{
+    cpu_conv *conv = (cpu_conv *)op;
+    if (conv->forward_weights) FUT_TRY(fut_dnnl_conv_copy_weights(conv->forward, args->param[0], conv->forward_weights));
+    if (conv->backward_data_weights && !conv->shared_weights)
+        FUT_TRY(fut_dnnl_conv_copy_weights(conv->backward_data, args->param[0], conv->backward_data_weights));
+    return FUT_OK;
+}
+
+static fut_status conv_forward(fut_op *op, const fut_op_args *args)
+{
+    cpu_conv *conv = (cpu_conv *)op;
+    const void *weights = conv->forward_weights ? conv->forward_weights : args->param[0];
+    return fut_dnnl_conv_run(conv->forward, args->x, weights, args->y, args->scratch);
+}
+
+static fut_status conv_backward_data(fut_op *op, const fut_op_args *args)
+{
+    cpu_conv *conv = (cpu_conv *)op;
+    const void *weights = conv->backward_data_weights ? conv->backward_data_weights : args->param[0];
+    FUT_CHECK(conv->backward_data, FUT_ERR_INTERNAL, "conv: dx asked of a convolution planned without it");
+    return fut_dnnl_conv_run(conv->backward_data, args->dx, weights, args->dy, args->scratch);
+}
+
+static fut_status conv_backward_params(fut_op *op, const fut_op_args *args)
+{
+    cpu_conv *conv = (cpu_conv *)op;
+    if (fut_dnnl_conv_weights_plain(conv->backward_weights))
+        return fut_dnnl_conv_run(conv->backward_weights, args->x, args->dparam[0], args->dy, args->scratch);
+    void *blocked = (char *)args->scratch + conv->gradient_at;
+    FUT_TRY(fut_dnnl_conv_run(conv->backward_weights, args->x, blocked, args->dy, args->scratch));
+    return fut_dnnl_conv_copy_weights(conv->backward_weights, blocked, args->dparam[0]);
+}
+
+static void conv_destroy(fut_op *op)
+{
+    cpu_conv *conv = (cpu_conv *)op;
+    if (!conv->shared_weights) fut_mem_free(conv->backward_data_weights);
+    fut_mem_free(conv->forward_weights);
+    fut_dnnl_conv_destroy(&conv->forward);
+    fut_dnnl_conv_destroy(&conv->backward_data);
+    fut_dnnl_conv_destroy(&conv->backward_weights);
+    fut_mem_free(conv);
+}
+
+static const fut_op_ops conv_ops = {
+    .prepare = conv_prepare,
+    .forward = conv_forward,
+    .backward_data = conv_backward_data,
+    .backward_params = conv_backward_params,
+    .destroy = conv_destroy,
+};
+
+static fut_status alloc_weights(const fut_dnnl_conv *pass, void **weights_out)
+{
+    return fut_dnnl_conv_weights_plain(pass) ? FUT_OK : fut_mem_alloc(fut_dnnl_conv_weight_bytes(pass), 1, weights_out);
+}
+
+static fut_status plan_weights(cpu_conv *conv)
+{
+    FUT_TRY(alloc_weights(conv->forward, &conv->forward_weights));
+    if (!conv->backward_data) return FUT_OK;
+    conv->shared_weights = conv->forward_weights && fut_dnnl_conv_same_weights(conv->forward, conv->backward_data);
+    if (!conv->shared_weights) return alloc_weights(conv->backward_data, &conv->backward_data_weights);
+    conv->backward_data_weights = conv->forward_weights;
+    return FUT_OK;
+}
+
+static void plan_scratch(cpu_conv *conv)
+{
+    size_t bytes = fut_dnnl_conv_scratch_bytes(conv->forward), weights_pass = fut_dnnl_conv_scratch_bytes(conv->backward_weights);
+    if (conv->backward_data && fut_dnnl_conv_scratch_bytes(conv->backward_data) > bytes)
+        bytes = fut_dnnl_conv_scratch_bytes(conv->backward_data);
+    conv->gradient_at = aligned(weights_pass);
+    if (!fut_dnnl_conv_weights_plain(conv->backward_weights))
+        weights_pass = conv->gradient_at + fut_dnnl_conv_weight_bytes(conv->backward_weights);
+    conv->op.scratch_bytes = weights_pass > bytes ? weights_pass : bytes;
+}
+
+static fut_status check_desc(const fut_backend *bk, const fut_conv_desc *d)
+{
+    FUT_TRY(fut_cpu_check_dtype(bk, "conv", d->dtype, d->real));
+    FUT_CHECK(d->x.n > 0 && d->x.c > 0 && d->x.h > 0 && d->x.w > 0 && d->out_c > 0 && d->kh > 0 && d->kw > 0 && d->stride > 0 &&
+                  d->pad_top >= 0 && d->pad_left >= 0 && d->pad_bottom >= 0 && d->pad_right >= 0,
+              FUT_ERR_SHAPE, "conv: sizes must be positive and padding not negative");
+    FUT_CHECK(d->groups == 1 || (d->groups == d->x.c && d->out_c == d->x.c), FUT_ERR_UNSUPPORTED,
+              "cpu backend, conv: %lld groups of %lld input and %lld output channels; it has dense and depthwise ones",
+              (long long)d->groups, (long long)d->x.c, (long long)d->out_c);
+    FUT_CHECK(d->x.h + d->pad_top + d->pad_bottom >= d->kh && d->x.w + d->pad_left + d->pad_right >= d->kw, FUT_ERR_SHAPE,
+              "conv: a %lld x %lld kernel does not fit a padded image of %lld x %lld", (long long)d->kh, (long long)d->kw,
+              (long long)(d->x.h + d->pad_top + d->pad_bottom), (long long)(d->x.w + d->pad_left + d->pad_right));
+    return FUT_OK;
+}
+
+fut_status fut_cpu_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op **op_out)
+{
+    fut_status st = FUT_OK;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    cpu_conv *conv = NULL;
+    FUT_TRY(check_desc(bk, desc));
+    FUT_TRY(FUT_NEW(&conv));
+    conv->op.ops = &conv_ops;
+    FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_FORWARD, desc, cpu->simd->lanes, &conv->forward), out);
+    if (desc->need_dx)
+        FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_BACKWARD_DATA, desc, cpu->simd->lanes, &conv->backward_data), out);
+    FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_BACKWARD_WEIGHTS, desc, cpu->simd->lanes, &conv->backward_weights), out);
+    FUT_TRY_GOTO(plan_weights(conv), out);
+    plan_scratch(conv);
+    snprintf(conv->impl, sizeof conv->impl, "%s | %s | %s", fut_dnnl_conv_impl(conv->forward),
+             conv->backward_data ? fut_dnnl_conv_impl(conv->backward_data) : "-", fut_dnnl_conv_impl(conv->backward_weights));
+    conv->op.impl = conv->impl;
+    *op_out = &conv->op;
+    conv = NULL;
+out:
+    if (conv) conv_destroy(&conv->op);
+    return st;
+}

@@ -1,0 +1,66 @@
+/* Private to core/backend/cpu: the default backend, oneDNN convolutions and vectorised C.
+ *
+ * An activation [n, c, h, w] is [n, blocks, h, w, lanes] with lanes = 16 (AVX-512) or 8, blocks = ceil(c / lanes), lanes past c zero;
+ * images with 3 channels are plain NCHW. A plane is one [h, w, lanes] of it: planes are what threads share out, and every sum over planes
+ * is added in their order, so that no result but a convolution's weight gradient depends on the number of threads. */
+#ifndef FUT_CORE_BACKEND_CPU_IMPL_H
+#define FUT_CORE_BACKEND_CPU_IMPL_H
+
+#include "core/backend/backend.h"
+#include "core/backend/cpu/cpu_dnnl.h"
+#include "core/backend/cpu/simd/simd.h"
+
+typedef struct fut_cpu {
+    fut_backend backend; /* first: a fut_backend * is a fut_cpu * */
+    fut_dnnl *dnnl;
+    const fut_simd *simd;
+    int threads;
+    bool has_bf16;
+    char device[160], library[80];
+} fut_cpu;
+
+/* Create the CPU backend with `threads` OpenMP threads. Errors: FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY. */
+fut_status fut_backend_create_cpu(int threads, fut_backend **bk_out) FUT_MUST_CHECK;
+
+/* The kernels of kernels.def, one function a row. */
+#define FUT_KERNEL(name, args) fut_status fut_cpu_##name args FUT_MUST_CHECK;
+#include "core/backend/kernels.def"
+#undef FUT_KERNEL
+
+/* Refuse activations other than f32 and bf16 (where the processor has it), and reals other than f32, naming the kernel. */
+fut_status fut_cpu_check_dtype(const fut_backend *bk, const char *kernel, fut_dtype dtype, fut_dtype real) FUT_MUST_CHECK;
+/* destroy of an op that owns nothing but itself. */
+void fut_cpu_op_free(fut_op *op);
+
+/* How an activation lies in memory. */
+typedef struct fut_cpu_layout {
+    int64_t lanes, blocks, pixels, planes; /* planes = n * blocks */
+    size_t pixel_bytes, plane_bytes;
+    bool bf16;
+} fut_cpu_layout;
+/* Of a blocked activation; FUT_ERR_UNSUPPORTED for 3 channels, which only images and convolutions take. */
+fut_status fut_cpu_layout_of(const fut_backend *bk, const char *kernel, fut_shape4 shape, fut_dtype dtype,
+                             fut_cpu_layout *layout_out) FUT_MUST_CHECK;
+
+static inline const fut_cpu *fut_cpu_of(const fut_backend *bk)
+{
+    return (const fut_cpu *)bk;
+}
+
+/* Plane i of an activation. */
+static inline const void *fut_cpu_plane(const void *act, const fut_cpu_layout *layout, int64_t i)
+{
+    return act ? (const char *)act + (size_t)i * layout->plane_bytes : NULL;
+}
+static inline void *fut_cpu_plane_out(void *act, const fut_cpu_layout *layout, int64_t i)
+{
+    return act ? (char *)act + (size_t)i * layout->plane_bytes : NULL;
+}
+
+/* c = a b^T + bias and c = alpha a b (simd.def), in blocks over the threads. */
+void fut_cpu_matmul_nt(const fut_cpu *cpu, const fut_simd_matmul *mm, const int64_t *pick, const float *bias);
+void fut_cpu_matmul_nn(const fut_cpu *cpu, const fut_simd_matmul *mm, float alpha);
+/* sum_out [cols] = sum over rows of x [rows, cols], rows `stride` apart. */
+void fut_cpu_sum_rows(int64_t rows, int64_t cols, int64_t stride, const float *x, float *sum_out);
+
+#endif

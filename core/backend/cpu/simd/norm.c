@@ -1,0 +1,167 @@
+/* Batch norm, activation and residual, on one plane.
+ *
+ * A kernel's body is written once with its activation, residual and element type as constants of an inlined function; DISPATCH makes one
+ * straight loop of each combination. Sums run in f32 over CHUNK pixels and in f64 over chunks. */
+#include "core/backend/cpu/simd/simd.h"
+#include "core/backend/cpu/simd/vec.h"
+
+enum { CHUNK = 256, CHAINS = 4 };
+
+typedef enum residual_kind { RESIDUAL_NONE, RESIDUAL_INSIDE, RESIDUAL_AFTER, RESIDUAL_KINDS } residual_kind;
+
+static int combination(const fut_simd_norm *norm)
+{
+    residual_kind residual = !norm->residual ? RESIDUAL_NONE : norm->residual_after ? RESIDUAL_AFTER : RESIDUAL_INSIDE;
+    return ((int)norm->act * RESIDUAL_KINDS + (int)residual) * 2 + norm->bf16;
+}
+
+#define DISPATCH_TYPE(body, act, residual, ...)                                                                                            \
+    case ((act)*RESIDUAL_KINDS + (residual)) * 2:                                                                                          \
+        body((act), (residual), false, __VA_ARGS__);                                                                                       \
+        break;                                                                                                                             \
+    case ((act)*RESIDUAL_KINDS + (residual)) * 2 + 1:                                                                                      \
+        body((act), (residual), true, __VA_ARGS__);                                                                                        \
+        break;
+#define DISPATCH_ACT(body, act, ...)                                                                                                       \
+    DISPATCH_TYPE(body, act, RESIDUAL_NONE, __VA_ARGS__)                                                                                   \
+    DISPATCH_TYPE(body, act, RESIDUAL_INSIDE, __VA_ARGS__)                                                                                 \
+    DISPATCH_TYPE(body, act, RESIDUAL_AFTER, __VA_ARGS__)
+#define DISPATCH(norm, body, ...)                                                                                                          \
+    switch (combination(norm)) {                                                                                                           \
+        DISPATCH_ACT(body, FUT_ACT_NONE, __VA_ARGS__)                                                                                      \
+        DISPATCH_ACT(body, FUT_ACT_RELU, __VA_ARGS__)                                                                                      \
+        DISPATCH_ACT(body, FUT_ACT_RELU6, __VA_ARGS__)                                                                                     \
+        DISPATCH_ACT(body, FUT_ACT_SILU, __VA_ARGS__)                                                                                      \
+    }
+
+FUT_INLINE void add_to_f64(double *sum, vec v)
+{
+    float lane[LANES];
+    vec_store(lane, v);
+    for (int l = 0; l < LANES; l++)
+        sum[l] += lane[l];
+}
+
+/* Sums of x - centre and, where squares is not NULL, of its squares. */
+FUT_INLINE void centred_sums(const void *x, int64_t pixels, bool bf16, const float *centre, double *sum, double *squares)
+{
+    vec c = centre ? vec_load(centre) : vec_set(0);
+    for (int64_t first = 0; first < pixels; first += CHUNK) {
+        int64_t last = first + CHUNK < pixels ? first + CHUNK : pixels, i = first;
+        vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
+        for (; i + CHAINS <= last; i += CHAINS)
+            for (int k = 0; k < CHAINS; k++) {
+                vec d = vec_load_pixel(x, i + k, bf16) - c;
+                s[k] += d;
+                if (squares) q[k] += d * d;
+            }
+        for (; i < last; i++) {
+            vec d = vec_load_pixel(x, i, bf16) - c;
+            s[0] += d;
+            if (squares) q[0] += d * d;
+        }
+        add_to_f64(sum, (s[0] + s[1]) + (s[2] + s[3]));
+        if (squares) add_to_f64(squares, (q[0] + q[1]) + (q[2] + q[3]));
+    }
+}
+
+FUT_INLINE void stats(const void *x, int64_t pixels, bool bf16, double *mean, double *squares)
+{
+    /* Two passes over a plane, which the cache holds: centred first, so that nothing cancels. */
+    double sum[LANES] = {0}, rest[LANES] = {0}, centred[LANES] = {0};
+    float centre[LANES];
+    centred_sums(x, pixels, bf16, NULL, sum, NULL);
+    for (int l = 0; l < LANES; l++)
+        centre[l] = (float)(sum[l] / (double)pixels);
+    centred_sums(x, pixels, bf16, centre, rest, centred);
+    for (int l = 0; l < LANES; l++) {
+        double shift = rest[l] / (double)pixels;
+        mean[l] = (double)centre[l] + shift;
+        squares[l] = centred[l] - rest[l] * shift;
+    }
+}
+
+void FUT_SIMD_NAME(plane_stats)(const void *x, int64_t pixels, bool bf16, double *mean, double *squares)
+{
+    if (bf16)
+        stats(x, pixels, true, mean, squares);
+    else
+        stats(x, pixels, false, mean, squares);
+}
+
+FUT_INLINE void forward(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
+                        void *y, int64_t pixels)
+{
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift);
+    for (int64_t i = 0; i < pixels; i++) {
+        vec z = vec_load_pixel(x, i, bf16) * scale + shift;
+        if (residual == RESIDUAL_INSIDE) z += vec_load_pixel(r, i, bf16);
+        vec value = vec_act(act, z);
+        if (residual == RESIDUAL_AFTER) value += vec_load_pixel(r, i, bf16);
+        vec_store_pixel(y, i, value, bf16);
+    }
+}
+
+void FUT_SIMD_NAME(plane_norm_act)(const fut_simd_norm *norm, const void *x, const void *r, void *y,
+                                   int64_t pixels){DISPATCH(norm, forward, norm, x, r, y, pixels)}
+
+/* dz of pixel i, x's value beside it. */
+FUT_INLINE vec
+    pixel_dz(fut_act_kind act, residual_kind residual, bool bf16, vec scale, vec shift, const void *r, const void *dy, int64_t i, vec x)
+{
+    vec gradient = vec_load_pixel(dy, i, bf16);
+    if (act == FUT_ACT_NONE) return gradient;
+    vec z = x * scale + shift;
+    if (residual == RESIDUAL_INSIDE) z += vec_load_pixel(r, i, bf16);
+    return vec_act_grad(act, z, gradient);
+}
+
+FUT_INLINE void backward_sums(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
+                              const void *dy, int64_t pixels, double *dz_sum, double *dzx_sum)
+{
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), mean = vec_load(norm->mean);
+    for (int64_t first = 0; first < pixels; first += CHUNK) {
+        int64_t last = first + CHUNK < pixels ? first + CHUNK : pixels, i = first;
+        vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
+        for (; i + CHAINS <= last; i += CHAINS)
+            for (int k = 0; k < CHAINS; k++) {
+                vec value = vec_load_pixel(x, i + k, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i + k, value);
+                s[k] += dz;
+                q[k] += dz * (value - mean);
+            }
+        for (; i < last; i++) {
+            vec value = vec_load_pixel(x, i, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i, value);
+            s[0] += dz;
+            q[0] += dz * (value - mean);
+        }
+        add_to_f64(dz_sum, (s[0] + s[1]) + (s[2] + s[3]));
+        add_to_f64(dzx_sum, (q[0] + q[1]) + (q[2] + q[3]));
+    }
+}
+
+void FUT_SIMD_NAME(plane_norm_act_sums)(const fut_simd_norm *norm, const void *x, const void *r, const void *dy, int64_t pixels,
+                                        double *dz_sum, double *dzx_sum)
+{
+    for (int l = 0; l < LANES; l++)
+        dz_sum[l] = dzx_sum[l] = 0;
+    DISPATCH(norm, backward_sums, norm, x, r, dy, pixels, dz_sum, dzx_sum)
+}
+
+FUT_INLINE void backward_grad(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
+                              const void *dy, void *dx, void *dr, int64_t pixels)
+{
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift);
+    vec dz_coef = vec_load(norm->dz_coef), x_coef = vec_load(norm->x_coef), offset = vec_load(norm->offset);
+    for (int64_t i = 0; i < pixels; i++) {
+        vec value = vec_load_pixel(x, i, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i, value);
+        vec dresidual = residual == RESIDUAL_AFTER ? vec_load_pixel(dy, i, bf16) : dz;
+        vec_store_pixel(dx, i, dz * dz_coef + (value * x_coef + offset), bf16);
+        if (residual != RESIDUAL_NONE && dr) vec_store_pixel(dr, i, dresidual, bf16);
+    }
+}
+
+void FUT_SIMD_NAME(plane_norm_act_grad)(const fut_simd_norm *norm, const void *x, const void *r, const void *dy, void *dx, void *dr,
+                                        int64_t pixels)
+{
+    DISPATCH(norm, backward_grad, norm, x, r, dy, dx, dr, pixels)
+}

@@ -1,0 +1,57 @@
+/* The vectorised kernels of the CPU backend, one table an instruction set; core/backend/cpu picks the table at run time.
+ * Sources here are compiled once per instruction set (cmake/kernels.cmake), so nothing in them may have a fixed external name:
+ * FUT_SIMD_NAME makes it. */
+#ifndef FUT_CORE_BACKEND_CPU_SIMD_H
+#define FUT_CORE_BACKEND_CPU_SIMD_H
+
+#include "core/backend/backend.h"
+
+/* What norm_act's planes share, for one block of channels. */
+typedef struct fut_simd_norm {
+    fut_act_kind act;
+    bool residual, residual_after, bf16;
+    const float *scale, *shift;             /* z = scale x + shift */
+    const float *mean;                      /* sums only */
+    const float *dz_coef, *x_coef, *offset; /* grad only */
+} fut_simd_norm;
+
+typedef struct fut_simd_matmul {
+    int64_t rows, cols, k;
+    const float *a;
+    int64_t a_row, a_col; /* strides; matmul_nt has a_col 1 */
+    const float *b;
+    int64_t b_row;
+    float *c;
+    int64_t c_row;
+} fut_simd_matmul;
+
+/* Constants of one Adam step; torch.optim.Adam and AdamW. */
+typedef struct fut_simd_adam {
+    float decay;        /* p *= decay (decoupled), else 1 */
+    float weight_decay; /* g += weight_decay p (coupled), else 0 */
+    float beta1_rest, beta2, beta2_rest, eps;
+    float step_size;        /* lr / (1 - beta1^t) */
+    float correction2_sqrt; /* sqrt(1 - beta2^t) */
+} fut_simd_adam;
+
+typedef struct fut_simd {
+    const char *isa;
+    int lanes; /* channels of one block of an activation */
+#define FUT_SIMD(name, args) void(*name) args;
+#include "core/backend/cpu/simd/simd.def"
+#undef FUT_SIMD
+} fut_simd;
+
+extern const fut_simd fut_simd_table_sse2, fut_simd_table_avx2, fut_simd_table_avx512;
+
+#define FUT_SIMD_PASTE2(a, b) a##_##b
+#define FUT_SIMD_PASTE(a, b) FUT_SIMD_PASTE2(a, b)
+#define FUT_SIMD_NAME(name) FUT_SIMD_PASTE(fut_simd_##name, FUT_ISA)
+
+#ifdef FUT_ISA
+#define FUT_SIMD(name, args) void FUT_SIMD_NAME(name) args;
+#include "core/backend/cpu/simd/simd.def"
+#undef FUT_SIMD
+#endif
+
+#endif

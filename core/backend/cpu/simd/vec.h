@@ -1,0 +1,160 @@
+/* Vectors of `LANES` floats: the only place that uses the compiler's vector types. Private to core/backend/cpu/simd.
+ *
+ * LANES is also the channel block of activations: 16 with AVX-512, 8 otherwise (oneDNN's own choice; without AVX the compiler splits a
+ * vector in two). */
+#ifndef FUT_CORE_BACKEND_CPU_SIMD_VEC_H
+#define FUT_CORE_BACKEND_CPU_SIMD_VEC_H
+
+#include "core/backend/backend.h"
+
+#include <string.h>
+
+#ifdef __AVX512F__
+enum { LANES = 16 };
+#define FUT_VEC_BYTES 64
+#else
+enum { LANES = 8 };
+#define FUT_VEC_BYTES 32
+#endif
+
+typedef float vec __attribute__((vector_size(FUT_VEC_BYTES)));
+typedef uint32_t uvec __attribute__((vector_size(FUT_VEC_BYTES)));
+typedef int32_t ivec __attribute__((vector_size(FUT_VEC_BYTES)));
+typedef uint16_t hvec __attribute__((vector_size(FUT_VEC_BYTES / 2)));
+typedef vec vec_in_memory __attribute__((aligned(4), may_alias));
+typedef hvec hvec_in_memory __attribute__((aligned(2), may_alias));
+
+#define FUT_INLINE static inline __attribute__((always_inline))
+
+FUT_INLINE vec vec_set(float value)
+{
+    return (vec){0} + value;
+}
+
+FUT_INLINE vec vec_load(const float *p)
+{
+    return *(const vec_in_memory *)p;
+}
+
+FUT_INLINE void vec_store(float *p, vec v)
+{
+    *(vec_in_memory *)p = v;
+}
+
+/* The first n lanes; the others are zero. */
+FUT_INLINE vec vec_load_part(const float *p, int64_t n)
+{
+    vec v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+FUT_INLINE void vec_store_part(float *p, vec v, int64_t n)
+{
+    memcpy(p, &v, (size_t)n * sizeof(float));
+}
+
+/* mask ? a : b, lane by lane. */
+FUT_INLINE vec vec_select(ivec mask, vec a, vec b)
+{
+    return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
+}
+
+FUT_INLINE vec vec_min(vec a, vec b)
+{
+    return vec_select(a > b, b, a);
+}
+
+FUT_INLINE vec vec_max(vec a, vec b)
+{
+    return vec_select(a < b, b, a);
+}
+
+/* Pixel i of a plane, as f32. */
+FUT_INLINE vec vec_load_pixel(const void *plane, int64_t i, bool bf16)
+{
+    if (!bf16) return vec_load((const float *)plane + i * LANES);
+    hvec half = *(const hvec_in_memory *)((const uint16_t *)plane + i * LANES);
+    return (vec)(__builtin_convertvector(half, uvec) << 16);
+}
+
+/* Rounds to nearest even; a NaN stays one. */
+FUT_INLINE void vec_store_pixel(void *plane, int64_t i, vec v, bool bf16)
+{
+    if (!bf16) {
+        vec_store((float *)plane + i * LANES, v);
+        return;
+    }
+    uvec bits = (uvec)v, rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, quiet = (bits >> 16) | 0x40u;
+    uvec is_nan = (uvec)(v != v);
+    *(hvec_in_memory *)((uint16_t *)plane + i * LANES) = __builtin_convertvector((rounded & ~is_nan) | (quiet & is_nan), hvec);
+}
+
+/* Sum of the lanes, halves first: one fixed order. */
+FUT_INLINE float vec_sum(vec v)
+{
+    float lane[LANES];
+    memcpy(lane, &v, sizeof lane);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+/* e^x within 2 ulp: 2^n times a polynomial in |r| <= ln 2 / 2 (Cephes' expf). Saturates instead of overflowing; a NaN stays one. */
+FUT_INLINE vec vec_exp(vec x)
+{
+    const float round_magic = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
+    x = vec_max(vec_min(x, vec_set(88.0f)), vec_set(-87.0f));
+    vec shifted = x * 1.44269504088896341f + round_magic, n = shifted - round_magic;
+    vec r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    vec p = vec_set(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    return (vec)((ivec)p + (ivec)((uvec)shifted << 23));
+}
+
+FUT_INLINE vec vec_sigmoid(vec z)
+{
+    return 1.0f / (1.0f + vec_exp(-z));
+}
+
+FUT_INLINE vec vec_act(fut_act_kind act, vec z)
+{
+    switch (act) {
+    case FUT_ACT_RELU:
+        return vec_max(z, vec_set(0));
+    case FUT_ACT_RELU6:
+        return vec_min(vec_max(z, vec_set(0)), vec_set(6));
+    case FUT_ACT_SILU:
+        return z * vec_sigmoid(z);
+    case FUT_ACT_NONE:
+        break;
+    }
+    return z;
+}
+
+/* dy * act'(z); the corners of relu and relu6 have slope 0, as in PyTorch. */
+FUT_INLINE vec vec_act_grad(fut_act_kind act, vec z, vec dy)
+{
+    switch (act) {
+    case FUT_ACT_RELU:
+        return vec_select(z > 0, dy, vec_set(0));
+    case FUT_ACT_RELU6:
+        return vec_select((z > 0) & (z < 6), dy, vec_set(0));
+    case FUT_ACT_SILU: {
+        vec sigmoid = vec_sigmoid(z);
+        return dy * (sigmoid + z * sigmoid * (1.0f - sigmoid));
+    }
+    case FUT_ACT_NONE:
+        break;
+    }
+    return dy;
+}
+
+#endif
