@@ -1,0 +1,355 @@
+#include "launch/checkpoint.h"
+
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "data/h5.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { FORMAT_VERSION = 1 };
+
+static const char format_name[] = "futago-checkpoint";
+static const char tracked_suffix[] = "num_batches_tracked";
+
+void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta)
+{
+    fut_str_fini(&meta->config);
+    fut_str_fini(&meta->library);
+    fut_str_fini(&meta->model);
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------------------------------- */
+
+static fut_status write_summed(fut_h5 *h5, const char *name, fut_h5_type type, int rank, const int64_t *dims, const void *data)
+{
+    size_t bytes = fut_h5_type_bytes(type);
+    for (int i = 0; i < rank; i++)
+        bytes *= (size_t)dims[i];
+    FUT_TRY(fut_h5_write(h5, name, type, rank, dims, data));
+    return fut_h5_set_u64(h5, name, "xxh3", fut_hash_xxh3(data, bytes));
+}
+
+static fut_status read_summed(fut_h5 *h5, const char *path, const char *name, fut_h5_type type, int rank, const int64_t *dims, void *data)
+{
+    uint64_t sum = 0;
+    size_t bytes = fut_h5_type_bytes(type);
+    for (int i = 0; i < rank; i++)
+        bytes *= (size_t)dims[i];
+    FUT_TRY(fut_h5_read(h5, name, type, rank, dims, data));
+    FUT_TRY(fut_h5_get_u64(h5, name, "xxh3", &sum));
+    FUT_CHECK(sum == fut_hash_xxh3(data, bytes), FUT_ERR_DATA, "%s: %s does not match its checksum", path, name);
+    return FUT_OK;
+}
+
+/* A pack of the network on the host, and one tensor of it under a group. */
+typedef struct host_pack {
+    float *values;
+    int64_t count;
+} host_pack;
+
+static fut_status host_pack_alloc(int64_t count, host_pack *pack_out)
+{
+    pack_out->count = count;
+    return FUT_NEW_ARRAY(count, &pack_out->values);
+}
+
+static fut_status tensor_path(const char *group, const char *name, fut_str *path)
+{
+    path->length = 0;
+    return fut_str_printf(path, "%s/%s", group, name);
+}
+
+/* "bn1.running_var" -> "<group>/bn1.num_batches_tracked"; false for other tensors. */
+static bool tracked_path(const char *group, const fut_net_tensor *tensor, fut_str *path, fut_status *st)
+{
+    static const char variance[] = "running_var";
+    size_t length = strlen(tensor->name);
+    if (length < sizeof variance || strcmp(tensor->name + length - (sizeof variance - 1), variance) != 0) return false;
+    path->length = 0;
+    *st = fut_str_printf(path, "%s/%.*s%s", group, (int)(length - (sizeof variance - 1)), tensor->name, tracked_suffix);
+    return *st == FUT_OK;
+}
+
+static fut_status write_pack(fut_h5 *h5, const char *group, fut_net *net, bool trainable, const host_pack *pack)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+        const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
+        if (tensor->trainable != trainable) continue;
+        FUT_TRY_GOTO(tensor_path(group, tensor->name, &path), out);
+        FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
+        if (!trainable && tracked_path(group, tensor, &path, &st))
+            FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
+        if (st != FUT_OK) goto out;
+    }
+out:
+    fut_str_fini(&path);
+    return st;
+}
+
+static fut_status read_pack(fut_h5 *h5, const char *file, const char *group, fut_net *net, bool trainable, host_pack *pack)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+        const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
+        if (tensor->trainable != trainable) continue;
+        FUT_TRY_GOTO(tensor_path(group, tensor->name, &path), out);
+        FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
+        if (!trainable && tracked_path(group, tensor, &path, &st))
+            FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
+        if (st != FUT_OK) goto out;
+    }
+out:
+    fut_str_fini(&path);
+    return st;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------------- */
+
+static fut_status write_model(fut_h5 *h5, fut_net *net, fut_backend *bk)
+{
+    fut_status st = FUT_OK;
+    host_pack params = {0};
+    host_pack stats = {0};
+    FUT_TRY_GOTO(host_pack_alloc(fut_net_param_count(net), &params), out);
+    FUT_TRY_GOTO(host_pack_alloc(fut_net_stat_count(net), &stats), out);
+    FUT_TRY_GOTO(bk->download(bk, params.values, fut_net_params(net), (size_t)params.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->download(bk, stats.values, fut_net_stats(net), (size_t)stats.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    FUT_TRY_GOTO(write_pack(h5, "/model", net, true, &params), out);
+    FUT_TRY_GOTO(write_pack(h5, "/model", net, false, &stats), out);
+out:
+    fut_mem_free(params.values);
+    fut_mem_free(stats.values);
+    return st;
+}
+
+static fut_status write_optim(fut_h5 *h5, fut_net *net, const fut_optim *optim)
+{
+    fut_status st = FUT_OK;
+    fut_str group = {0};
+    host_pack slot = {0};
+    FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
+    for (int i = 0; i < optim->type->slots; i++) {
+        FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
+        FUT_TRY_GOTO(optim->bk->download(optim->bk, slot.values, optim->slot[i], (size_t)slot.count * sizeof(float), NULL), out);
+        FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
+        FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), net, true, &slot), out);
+    }
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "steps", optim->steps), out);
+out:
+    fut_mem_free(slot.values);
+    fut_str_fini(&group);
+    return st;
+}
+
+static fut_status write_sampler(fut_h5 *h5, const fut_sampler_state *sampler)
+{
+    int64_t words = FUT_MT_WORDS;
+    FUT_TRY(write_summed(h5, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
+    FUT_TRY(write_summed(h5, "/sampler/people", FUT_H5_I64, 1, &sampler->n_people, sampler->people));
+    FUT_TRY(fut_h5_set_i64(h5, "/sampler", "mt_position", sampler->mt_position));
+    FUT_TRY(fut_h5_set_i64(h5, "/sampler", "pass", sampler->pass));
+    FUT_TRY(fut_h5_set_i64(h5, "/sampler", "position", sampler->position));
+    return FUT_OK;
+}
+
+static fut_status write_progress(fut_h5 *h5, const fut_progress *p)
+{
+    FUT_TRY(fut_h5_set_i64(h5, "/progress", "step", p->step));
+    FUT_TRY(fut_h5_set_i64(h5, "/progress", "epoch", p->epoch));
+    FUT_TRY(fut_h5_set_i64(h5, "/progress", "batch", p->batch));
+    FUT_TRY(fut_h5_set_i64(h5, "/progress", "best_step", p->best_step));
+    FUT_TRY(fut_h5_set_f64(h5, "/progress", "best_value", &p->best_value, 1));
+    FUT_TRY(fut_h5_set_f64(h5, "/progress", "threshold", &p->threshold, 1));
+    FUT_TRY(fut_h5_set_f64(h5, "/progress", "eer", &p->eer, 1));
+    return FUT_OK;
+}
+
+static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
+{
+    int64_t config_bytes = (int64_t)meta->config.length;
+    FUT_TRY(fut_h5_set_text(h5, "/", "format", format_name));
+    FUT_TRY(fut_h5_set_i64(h5, "/", "version", FORMAT_VERSION));
+    FUT_TRY(fut_h5_set_i64(h5, "/", "shards", meta->shards));
+    FUT_TRY(fut_h5_set_i64(h5, "/", "threads", meta->threads));
+    FUT_TRY(fut_h5_set_u64(h5, "/", "dataset_fingerprint", meta->dataset_fingerprint));
+    FUT_TRY(fut_h5_set_text(h5, "/", "library", fut_str_text(&meta->library)));
+    FUT_TRY(fut_h5_set_text(h5, "/", "model", fut_str_text(&meta->model)));
+    FUT_TRY(fut_h5_set_f64(h5, "/", "mean", meta->mean, 3));
+    FUT_TRY(fut_h5_set_f64(h5, "/", "std", meta->std, 3));
+    return write_summed(h5, "/config", FUT_H5_U8, 1, &config_bytes, fut_str_text(&meta->config));
+}
+
+fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
+                                const fut_optim *optim, const fut_sampler_state *sampler)
+{
+    fut_status st = FUT_OK;
+    fut_file_atomic file = {0};
+    fut_h5 *h5 = NULL;
+    FUT_TRY_GOTO(fut_file_begin(path, &file), out);
+    FUT_TRY_GOTO(fut_h5_create(file.temporary, &h5), out);
+    FUT_TRY_GOTO(write_meta(h5, meta), out);
+    FUT_TRY_GOTO(write_progress(h5, progress), out);
+    FUT_TRY_GOTO(write_model(h5, net, optim->bk), out);
+    FUT_TRY_GOTO(write_optim(h5, net, optim), out);
+    FUT_TRY_GOTO(write_sampler(h5, sampler), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/", "complete", 1), out);
+    FUT_TRY_GOTO(fut_h5_finish(&h5), out);
+    FUT_TRY_GOTO(fut_file_commit(&file), out);
+out:
+    fut_h5_close(&h5);
+    fut_file_abandon(&file);
+    return st;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------------- */
+
+static fut_status open_checkpoint(const char *path, fut_h5 **h5_out)
+{
+    fut_status st = FUT_OK;
+    fut_h5 *h5 = NULL;
+    fut_str format = {0};
+    int64_t version = 0;
+    int64_t complete = 0;
+    FUT_TRY_GOTO(fut_h5_open(path, &h5), out);
+    FUT_CHECK_GOTO(fut_h5_has_attribute(h5, "/", "format"), FUT_ERR_DATA, out, "%s: not a futago checkpoint: it has no format attribute",
+                   path);
+    FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "format", &format), out);
+    FUT_CHECK_GOTO(strcmp(fut_str_text(&format), format_name) == 0, FUT_ERR_DATA, out,
+                   "%s: not a checkpoint: its format is '%s', expected '%s'", path, fut_str_text(&format), format_name);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "version", &version), out);
+    FUT_CHECK_GOTO(version == FORMAT_VERSION, FUT_ERR_DATA, out, "%s: checkpoint format version %" PRId64 ", this futago reads version %d",
+                   path, version, FORMAT_VERSION);
+    FUT_CHECK_GOTO(fut_h5_has_attribute(h5, "/", "complete"), FUT_ERR_DATA, out, "%s: the checkpoint was not written to its end", path);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "complete", &complete), out);
+    *h5_out = h5;
+    h5 = NULL;
+out:
+    fut_str_fini(&format);
+    fut_h5_close(&h5);
+    return st;
+}
+
+static fut_status read_progress(fut_h5 *h5, fut_progress *p)
+{
+    FUT_TRY(fut_h5_get_i64(h5, "/progress", "step", &p->step));
+    FUT_TRY(fut_h5_get_i64(h5, "/progress", "epoch", &p->epoch));
+    FUT_TRY(fut_h5_get_i64(h5, "/progress", "batch", &p->batch));
+    FUT_TRY(fut_h5_get_i64(h5, "/progress", "best_step", &p->best_step));
+    FUT_TRY(fut_h5_get_f64(h5, "/progress", "best_value", &p->best_value, 1));
+    FUT_TRY(fut_h5_get_f64(h5, "/progress", "threshold", &p->threshold, 1));
+    FUT_TRY(fut_h5_get_f64(h5, "/progress", "eer", &p->eer, 1));
+    return FUT_OK;
+}
+
+static fut_status read_config_text(fut_h5 *h5, const char *path, fut_str *text)
+{
+    fut_status st = FUT_OK;
+    fut_h5_info info;
+    char *bytes = NULL;
+    FUT_TRY(fut_h5_get_info(h5, "/config", &info));
+    FUT_CHECK(info.rank == 1 && info.count <= 1 << 20, FUT_ERR_DATA, "%s: /config is not a text of at most 1 MiB", path);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(info.count + 1, &bytes), out);
+    FUT_TRY_GOTO(read_summed(h5, path, "/config", FUT_H5_U8, 1, info.dims, bytes), out);
+    FUT_TRY_GOTO(fut_str_append(text, bytes, (size_t)info.count), out);
+out:
+    fut_mem_free(bytes);
+    return st;
+}
+
+fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_out, fut_progress *progress_out)
+{
+    fut_status st = FUT_OK;
+    fut_h5 *h5 = NULL;
+    fut_checkpoint_meta meta = {0};
+    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "shards", &meta.shards), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "threads", &meta.threads), out);
+    FUT_TRY_GOTO(fut_h5_get_u64(h5, "/", "dataset_fingerprint", &meta.dataset_fingerprint), out);
+    FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "library", &meta.library), out);
+    FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "model", &meta.model), out);
+    FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "mean", meta.mean, 3), out);
+    FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "std", meta.std, 3), out);
+    FUT_TRY_GOTO(read_config_text(h5, path, &meta.config), out);
+    FUT_TRY_GOTO(read_progress(h5, progress_out), out);
+    *meta_out = meta;
+    meta = (fut_checkpoint_meta){0};
+out:
+    fut_checkpoint_meta_fini(&meta);
+    fut_h5_close(&h5);
+    return st;
+}
+
+static fut_status read_model(fut_h5 *h5, const char *path, fut_net *net)
+{
+    fut_status st = FUT_OK;
+    fut_backend *bk = fut_net_backend(net);
+    host_pack params = {0};
+    host_pack stats = {0};
+    FUT_TRY_GOTO(host_pack_alloc(fut_net_param_count(net), &params), out);
+    FUT_TRY_GOTO(host_pack_alloc(fut_net_stat_count(net), &stats), out);
+    FUT_TRY_GOTO(read_pack(h5, path, "/model", net, true, &params), out);
+    FUT_TRY_GOTO(read_pack(h5, path, "/model", net, false, &stats), out);
+    FUT_TRY_GOTO(bk->upload(bk, fut_net_params(net), params.values, (size_t)params.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->upload(bk, fut_net_stats(net), stats.values, (size_t)stats.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    fut_net_params_changed(net);
+out:
+    fut_mem_free(params.values);
+    fut_mem_free(stats.values);
+    return st;
+}
+
+static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_optim *optim)
+{
+    fut_status st = FUT_OK;
+    fut_str group = {0};
+    host_pack slot = {0};
+    FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
+    for (int i = 0; i < optim->type->slots; i++) {
+        FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
+        FUT_TRY_GOTO(read_pack(h5, path, fut_str_text(&group), net, true, &slot), out);
+        FUT_TRY_GOTO(optim->bk->upload(optim->bk, optim->slot[i], slot.values, (size_t)slot.count * sizeof(float), NULL), out);
+        FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
+    }
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "steps", &optim->steps), out);
+out:
+    fut_mem_free(slot.values);
+    fut_str_fini(&group);
+    return st;
+}
+
+static fut_status read_sampler(fut_h5 *h5, const char *path, fut_sampler_state *sampler)
+{
+    fut_h5_info info;
+    int64_t words = FUT_MT_WORDS;
+    FUT_TRY(fut_h5_get_info(h5, "/sampler/people", &info));
+    FUT_CHECK(info.rank == 1, FUT_ERR_DATA, "%s: /sampler/people has %d dimensions, expected 1", path, info.rank);
+    sampler->n_people = info.count;
+    FUT_TRY(FUT_NEW_ARRAY(info.count, &sampler->people));
+    FUT_TRY(read_summed(h5, path, "/sampler/people", FUT_H5_I64, 1, info.dims, sampler->people));
+    FUT_TRY(read_summed(h5, path, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
+    FUT_TRY(fut_h5_get_i64(h5, "/sampler", "mt_position", &sampler->mt_position));
+    FUT_TRY(fut_h5_get_i64(h5, "/sampler", "pass", &sampler->pass));
+    FUT_TRY(fut_h5_get_i64(h5, "/sampler", "position", &sampler->position));
+    return FUT_OK;
+}
+
+fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim, fut_sampler_state *sampler)
+{
+    fut_status st = FUT_OK;
+    fut_h5 *h5 = NULL;
+    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
+    FUT_TRY_GOTO(read_model(h5, path, net), out);
+    if (optim != NULL) FUT_TRY_GOTO(read_optim(h5, path, net, optim), out);
+    if (sampler != NULL) FUT_TRY_GOTO(read_sampler(h5, path, sampler), out);
+out:
+    fut_h5_close(&h5);
+    return st;
+}

@@ -1,0 +1,61 @@
+/* A checkpoint: everything a run needs to go on, in one HDF5 file that knows nothing of ranks.
+ *
+ *   /model/<timm name>  f32, and i64 num_batches_tracked      /optimizer/<slot>/<name>  f32
+ *   /sampler/{mt_key, people}                                  attributes: format, version, progress, config, dataset, numeric profile
+ *   every dataset carries its XXH3; the file is sealed as a whole; `complete` is written last
+ *
+ * Written beside and renamed by rank 0, verified on load. */
+#ifndef FUT_LAUNCH_CHECKPOINT_H
+#define FUT_LAUNCH_CHECKPOINT_H
+
+#include "core/nn/net.h"
+#include "core/optim/optim.h"
+#include "data/sampler.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a run stands. Times are not part of it: a resumed run is the same run. */
+typedef struct fut_progress {
+    int64_t step;      /* steps trained */
+    int64_t epoch;     /* 0-based, of the next step, or of the last when it ended an epoch */
+    int64_t batch;     /* batches of this epoch trained or dropped */
+    int64_t best_step; /* -1: none yet */
+    double best_value; /* of eval.best */
+    double threshold;  /* similarity at the equal error rate of the last evaluation; what verify decides by */
+    double eer;        /* of that evaluation; -1: none yet */
+} fut_progress;
+
+/* What must agree between the run that wrote a checkpoint and the one that reads it. */
+typedef struct fut_checkpoint_meta {
+    int64_t shards;
+    int64_t threads; /* CPU threads of a shard */
+    uint64_t dataset_fingerprint;
+    fut_str config;  /* resolved YAML */
+    fut_str library; /* numeric profile: same bits need the same text */
+    fut_str model;   /* "tf_efficientnetv2_b0, 512, 112 px": what the parameters are of */
+    double mean[3], std[3];
+} fut_checkpoint_meta;
+void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta);
+
+/* Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. optim, sampler: may be NULL.
+ */
+fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
+                                const fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+
+/* Read what identifies a checkpoint, without its tensors. Owns: meta, release with fut_checkpoint_meta_fini.
+ * Errors: FUT_ERR_NO_INPUT; FUT_ERR_DATA for a file that is damaged, incomplete, or not a futago checkpoint. */
+fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_out, fut_progress *progress_out) FUT_MUST_CHECK;
+/* Read the tensors into net (and optim, sampler unless NULL). Errors: as above; FUT_ERR_DATA naming the tensor that is missing,
+ * of another shape, or fails its checksum. The net may be partly written on error. */
+fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim, fut_sampler_state *sampler) FUT_MUST_CHECK;
+
+/* SHA-256 of parameters and statistics in state-dict order, as hex: what two runs compare. */
+fut_status fut_model_digest(fut_net *net, char hex_out[65]) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,49 @@
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "dist/boot.h"
+#include "launch/args.h"
+#include "launch/command.h"
+#include "launch/config_args.h"
+#include "launch/trainer.h"
+
+static const char intro[] = "Trains the network of CONFIG, on one process or under mpirun. The same command resumes a run that was stopped "
+                            "or killed, on any number\n"
+                            "of ranks up to its shards. SIGUSR1 saves and stops with exit status 75; SIGUSR2 saves and goes on. `futago "
+                            "config --help` lists the keys.";
+
+static const fut_arg args_table[] = {
+    FUT_ARG_POSITIONAL("CONFIG", "YAML file, e.g. configs/article.yaml"),
+    FUT_CONFIG_ARGS,
+    FUT_ARG_END,
+};
+
+/* NULL config with FUT_OK: --help was printed. */
+static fut_status read_config(int argc, char **argv, fut_config **config_out)
+{
+    fut_status st = FUT_OK;
+    fut_args *args = NULL;
+    FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
+    if (args != NULL) FUT_TRY_GOTO(fut_config_from_args(args, fut_args_get(args, "CONFIG"), config_out), out);
+out:
+    fut_args_destroy(&args);
+    return st;
+}
+
+static fut_status train(fut_comm *comm, int argc, char **argv)
+{
+    fut_config *config = NULL;
+    fut_status st = fut_comm_agree(comm, read_config(argc, argv, &config));
+    if (st == FUT_OK && config != NULL) {
+        fut_comm_set_deadline(comm, config->train.deadline);
+        st = fut_train(config, comm);
+    }
+    fut_config_destroy(&config);
+    return st;
+}
+
+fut_status fut_cmd_train(int argc, char **argv)
+{
+    fut_comm *comm = NULL;
+    FUT_TRY(fut_boot(&comm));
+    return fut_boot_finish(&comm, train(comm, argc, argv));
+}

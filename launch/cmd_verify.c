@@ -1,0 +1,91 @@
+#include "core/base/mem.h"
+#include "core/metric/metric.h"
+#include "launch/args.h"
+#include "launch/command.h"
+#include "launch/evaluate.h"
+#include "launch/model.h"
+#include "launch/photos.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char intro[] = "Says whether two photos show the same person, by the similarity of their embeddings.\n"
+                            "Exit status: 0 same person, 1 different people, 64 and above an error.";
+
+static const fut_arg args_table[] = {
+    FUT_ARG_POSITIONAL("RUN", "folder of a trained run"),
+    FUT_ARG_POSITIONAL("A", "a photo"),
+    FUT_ARG_POSITIONAL("B", "another photo"),
+    FUT_ARG_VALUE(0, "threshold", "S", NULL,
+                  "same person from this similarity on; default: where the last evaluation's error rates were equal"),
+    FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`"),
+    FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
+    FUT_ARG_FLAG(0, "json", "print an object"),
+    FUT_ARG_END,
+};
+
+static fut_status embed_pair(fut_trained *trained, const char *const path[2], double crop, float *embedding)
+{
+    fut_status st = FUT_OK;
+    int64_t size = trained->config->data.size;
+    size_t bytes = (size_t)(size * size * 3);
+    fut_image photo[2] = {{0}, {0}};
+    uint8_t *rgb = NULL;
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * bytes, &rgb), out);
+    for (int i = 0; i < 2; i++) {
+        FUT_TRY_GOTO(fut_photo_read(path[i], crop, size, &photo[i]), out);
+        memcpy(rgb + (size_t)i * bytes, photo[i].rgb, bytes);
+    }
+    FUT_TRY_GOTO(fut_net_reserve(trained->net, 1, 2, false), out);
+    FUT_TRY_GOTO(fut_embed_images(trained->net, rgb, 2, embedding), out);
+out:
+    for (int i = 0; i < 2; i++)
+        fut_image_fini(&photo[i]);
+    fut_mem_free(rgb);
+    return st;
+}
+
+static fut_status threshold_of(const fut_args *args, const fut_trained *trained, double *threshold_out)
+{
+    if (fut_args_is_given(args, "threshold")) return fut_args_get_f64(args, "threshold", -1, 1, threshold_out);
+    FUT_CHECK(trained->progress.eer >= 0, FUT_ERR_NO_INPUT,
+              "%s: the run was never evaluated, so there is no threshold yet: give --threshold", fut_str_text(&trained->path));
+    *threshold_out = trained->progress.threshold;
+    return FUT_OK;
+}
+
+static void print_answer(const fut_args *args, double similarity, double threshold)
+{
+    bool same = similarity >= threshold;
+    if (fut_args_is_given(args, "json"))
+        (void)printf("{\"similarity\":%.9g,\"threshold\":%.9g,\"same\":%s}\n", similarity, threshold, same ? "true" : "false");
+    else
+        (void)printf("%s  similarity %.4f, threshold %.4f\n", same ? "same person" : "different people", similarity, threshold);
+    fut_command_set_exit(same ? 0 : 1);
+}
+
+fut_status fut_cmd_verify(int argc, char **argv)
+{
+    fut_status st = FUT_OK;
+    fut_args *args = NULL;
+    fut_trained trained = {0};
+    float *embedding = NULL;
+    double crop = 1;
+    double threshold = 0;
+    FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
+    if (args == NULL) goto out;
+    FUT_TRY_GOTO(fut_args_get_f64(args, "crop", 0.01, 1, &crop), out);
+    FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, fut_model_threads(1), &trained),
+                 out);
+    FUT_TRY_GOTO(threshold_of(args, &trained, &threshold), out);
+    int64_t dim = trained.config->model.embedding;
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * dim, &embedding), out);
+    const char *const path[2] = {fut_args_get(args, "A"), fut_args_get(args, "B")};
+    FUT_TRY_GOTO(embed_pair(&trained, path, crop, embedding), out);
+    print_answer(args, fut_metric_score(embedding, embedding + dim, dim), threshold);
+out:
+    fut_mem_free(embedding);
+    fut_trained_close(&trained);
+    fut_args_destroy(&args);
+    return st;
+}

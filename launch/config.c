@@ -1,0 +1,184 @@
+#include "launch/config.h"
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/yaml.h"
+#include "core/loss/loss.h"
+#include "core/miner/miner.h"
+#include "core/optim/optim.h"
+#include "core/sched/sched.h"
+#include "data/augment.h"
+#include "data/dataset.h"
+
+#include <string.h>
+
+static const char *const normalize_names[] = {"imagenet", "half", "dataset", NULL};
+static const char *const precision_names[] = {"f32", "bf16", NULL};
+static const char *const sampler_names[] = {"m_per_class", NULL};
+static const char *const best_names[] = {"eer", "auc", "loss", NULL};
+
+static const fut_opt data_options[] = {
+    FUT_OPT_STRING(fut_config_data, file, "", "packed faces, from `futago pack`; required"),
+    FUT_OPT_I64(fut_config_data, size, "224", 16, 1024, "pixels", "height and width the network sees"),
+    FUT_OPT_ENUM(fut_config_data, normalize, "imagenet", normalize_names,
+                 "pixel mean and deviation: ImageNet's, half (0.5 and 0.5), or the training photos' own"),
+    FUT_OPT_NAMES(fut_config_data, augment, "[]", fut_augment_names, "random changes of the training photos"),
+    FUT_OPT_I64(fut_config_data, threads, "1", 1, 64, "threads", "reading threads a rank"),
+    FUT_OPT_END,
+};
+
+static const fut_opt model_options[] = {
+    FUT_OPT_STRING(fut_config_model, backbone, "tf_efficientnetv2_b0", "network, by timm's name"),
+    FUT_OPT_I64(fut_config_model, embedding, "512", 2, 8192, "values", "length of an embedding"),
+    FUT_OPT_STRING(fut_config_model, weights, "", "safetensors file with timm's names to start from; empty: random"),
+    FUT_OPT_END,
+};
+
+static const fut_opt sampler_options[] = {
+    FUT_OPT_ENUM(fut_config_sampler, type, "m_per_class", sampler_names, "m photos of each person in a row"),
+    FUT_OPT_I64(fut_config_sampler, m, "4", 1, 1024, "photos", "photos a person"),
+    FUT_OPT_I64(fut_config_sampler, batch_size, "0", 0, 1e6, "photos",
+                "people are drawn anew for each batch of this size; 0: in passes over all people"),
+    FUT_OPT_I64(fut_config_sampler, length, "100000", 1, 1e9, "photos", "photos an epoch, before it is trimmed to whole passes"),
+    FUT_OPT_I64(fut_config_sampler, min_images, "1", 1, 1e6, "photos", "people with fewer training photos are left out"),
+    FUT_OPT_END,
+};
+
+static const fut_opt train_options[] = {
+    FUT_OPT_I64(fut_config_train, epochs, "50", 1, 1e9, "epochs", "length of the run"),
+    FUT_OPT_I64(fut_config_train, steps, "0", 0, 1e12, "steps", "stop after this many steps instead; 0: train.epochs decides"),
+    FUT_OPT_I64(fut_config_train, batch, "32", 2, 1e6, "photos", "the global batch, over all ranks"),
+    FUT_OPT_STRING(fut_config_train, shards, "auto", "shards of the global batch: a number, or auto for the ranks of the first launch"),
+    FUT_OPT_I64(fut_config_train, threads, "0", 0, 1024, "threads", "CPU threads of a shard; 0: the node's cores over its ranks"),
+    FUT_OPT_DURATION(fut_config_train, save_every, "5 min", 0, 1e9, "time between checkpoints; 0: never by time"),
+    FUT_OPT_I64(fut_config_train, save_steps, "0", 0, 1e12, "steps", "steps between checkpoints; 0: never by steps"),
+    FUT_OPT_I64(fut_config_train, keep, "3", 1, 1000, "files", "newest checkpoints kept, beside the best"),
+    FUT_OPT_I64(fut_config_train, log_every, "10", 1, 1e9, "steps", "steps between log lines; metrics.jsonl has every step"),
+    FUT_OPT_DURATION(fut_config_train, deadline, "10 min", 1, 1e6, "longest wait for another rank before the run gives up"),
+    FUT_OPT_END,
+};
+
+static const fut_opt eval_options[] = {
+    FUT_OPT_I64(fut_config_eval, every, "1", 0, 1e9, "epochs", "epochs between evaluations; 0: only at the end"),
+    FUT_OPT_ENUM(fut_config_eval, part, "val", fut_part_names, "part of the split that is evaluated"),
+    FUT_OPT_ENUM(fut_config_eval, best, "eer", best_names, "what the best checkpoint is best in"),
+    FUT_OPT_I64(fut_config_eval, batch, "32", 1, 4096, "photos", "photos embedded at once"),
+    FUT_OPT_END,
+};
+
+const fut_opt fut_config_options[] = {
+    FUT_OPT_STRING(fut_config, run, "runs/run", "folder of the run: checkpoints, metrics, report"),
+    FUT_OPT_I64(fut_config, seed, "0", 0, 4294967295.0, "",
+                "seed of the sampler (as np.random.seed), initialisation, dealing and augmentation"),
+    FUT_OPT_STRING(fut_config, backend, "auto", "auto, or a backend by name: cpu, ref"),
+    FUT_OPT_ENUM(fut_config, precision, "f32", precision_names, "type of the activations; weights, statistics and losses are f32"),
+    FUT_OPT_TABLE(fut_config, data, data_options, "the faces"),
+    FUT_OPT_TABLE(fut_config, model, model_options, "the network"),
+    FUT_OPT_TABLE(fut_config, sampler, sampler_options, "which photos make an epoch"),
+    FUT_OPT_VARIANT(fut_config, loss, "contrastive", fut_loss_choices, "the loss"),
+    FUT_OPT_VARIANT(fut_config, miner, "none", fut_miner_choices, "which pairs the loss sees"),
+    FUT_OPT_VARIANT(fut_config, optimizer, "adamw", fut_optim_choices, "the optimizer"),
+    FUT_OPT_VARIANT(fut_config, scheduler, "cosine", fut_sched_choices, "the learning rate over the epochs"),
+    FUT_OPT_TABLE(fut_config, train, train_options, "length and shape of the run"),
+    FUT_OPT_TABLE(fut_config, eval, eval_options, "evaluation while training"),
+    FUT_OPT_END,
+};
+
+static fut_status check_fields(const fut_config *config)
+{
+    const fut_config_sampler *sampler = &config->sampler;
+    int64_t shards = 0;
+    FUT_CHECK(config->data.file[0] != '\0', FUT_ERR_CONFIG, "data.file is missing: name the file that `futago pack` made");
+    FUT_CHECK(strcmp(config->train.shards, "auto") == 0 || (fut_str_to_i64(config->train.shards, &shards) && shards >= 1), FUT_ERR_CONFIG,
+              "train.shards is '%s': expected auto or a number of at least 1", config->train.shards);
+    FUT_CHECK(
+        config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
+        "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm: use a larger batch or fewer shards",
+        (long long)config->train.batch, (long long)shards);
+    FUT_CHECK(sampler->batch_size == 0 || sampler->batch_size % sampler->m == 0, FUT_ERR_CONFIG,
+              "sampler.batch_size %lld is not a multiple of sampler.m %lld", (long long)sampler->batch_size, (long long)sampler->m);
+    FUT_CHECK(sampler->batch_size <= sampler->length, FUT_ERR_CONFIG, "sampler.batch_size %lld is larger than sampler.length %lld",
+              (long long)sampler->batch_size, (long long)sampler->length);
+    return FUT_OK;
+}
+
+fut_status fut_config_load(const char *path, const char *const *sets, int set_count, fut_config **config_out)
+{
+    fut_status st = FUT_OK;
+    fut_config *config = NULL;
+    fut_yaml_node *root = NULL;
+    if (path != NULL)
+        FUT_TRY_GOTO(fut_yaml_parse_file(path, &root), out);
+    else
+        FUT_TRY_GOTO(fut_yaml_parse_text("(none)", "", 0, &root), out);
+    for (int i = 0; i < set_count; i++)
+        FUT_TRY_GOTO(fut_yaml_set(root, sets[i]), out);
+    FUT_TRY_GOTO(FUT_NEW(&config), out);
+    FUT_TRY_GOTO(fut_opt_defaults(fut_config_options, config), out);
+    FUT_TRY_GOTO(fut_opt_load(fut_config_options, config, root), out);
+    st = check_fields(config);
+    if (st != FUT_OK && path != NULL) fut_trail_context("%s", path);
+    if (st != FUT_OK) goto out;
+    *config_out = config;
+    config = NULL;
+out:
+    fut_yaml_destroy(&root);
+    fut_config_destroy(&config);
+    return st;
+}
+
+void fut_config_destroy(fut_config **config)
+{
+    if (*config == NULL) return;
+    fut_opt_fini(fut_config_options, *config);
+    fut_mem_free(*config);
+    *config = NULL;
+}
+
+static bool is_allowed(const char *name, const char *const *allowed, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name, allowed[i]) == 0) return true;
+    return false;
+}
+
+fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
+{
+    fut_status st = FUT_OK;
+    fut_str text = {0};
+    const fut_loss_type *loss = config->loss.choice->payload;
+    const char *name = loss->lint == NULL ? NULL : loss->lint(config->loss.config, &text);
+    if (name != NULL) {
+        FUT_CHECK_GOTO(is_allowed(name, allowed, allowed_count), FUT_ERR_CONFIG, out, "%s. To run it all the same: --allow %s",
+                       fut_str_text(&text), name);
+        FUT_WARN("allowed by --allow %s: %s", name, fut_str_text(&text));
+    }
+    fut_str_fini(&text);
+    if (config->train.steps == 0) FUT_TRY_GOTO(fut_sched_warn(&config->scheduler, config->train.epochs, &text), out);
+    if (text.length > 0) FUT_WARN("%s", fut_str_text(&text));
+    if (config->sampler.m < 2) FUT_WARN("sampler.m is 1: a batch has positive pairs only by chance");
+out:
+    fut_str_fini(&text);
+    return st;
+}
+
+void fut_config_normalization(const fut_config *config, const double data_mean[3], const double data_std[3], double mean_out[3],
+                              double std_out[3])
+{
+    static const double imagenet_mean[3] = {0.485, 0.456, 0.406};
+    static const double imagenet_std[3] = {0.229, 0.224, 0.225};
+    static const double half[3] = {0.5, 0.5, 0.5};
+    const double *mean = config->data.normalize == FUT_NORMALIZE_IMAGENET ? imagenet_mean : half;
+    const double *std = config->data.normalize == FUT_NORMALIZE_IMAGENET ? imagenet_std : half;
+    if (config->data.normalize == FUT_NORMALIZE_DATASET) {
+        mean = data_mean;
+        std = data_std;
+    }
+    memcpy(mean_out, mean, 3 * sizeof *mean);
+    memcpy(std_out, std, 3 * sizeof *std);
+}
+
+fut_status fut_config_print(const fut_config *config, fut_str *out)
+{
+    return fut_opt_print_yaml(fut_config_options, config, out);
+}

@@ -1,0 +1,119 @@
+#include "launch/curves.h"
+
+#include "core/base/file.h"
+#include "core/base/mem.h"
+#include "launch/run_folder.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+enum { METRICS_MAX_BYTES = 1 << 30, FIRST_ROOM = 64 };
+
+/* Columns that grow together. */
+static fut_status grow(double **column[], int columns, int64_t count)
+{
+    bool full = count == 0 || (count >= FIRST_ROOM && (count & (count - 1)) == 0);
+    if (!full) return FUT_OK;
+    size_t room = count < FIRST_ROOM ? FIRST_ROOM : (size_t)count * 2;
+    for (int i = 0; i < columns; i++)
+        FUT_TRY(fut_mem_grow((void **)column[i], (size_t)count, room, sizeof(double)));
+    return FUT_OK;
+}
+
+static double number(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+typedef struct epoch_mean {
+    double epoch, loss, steps;
+} epoch_mean;
+
+static fut_status add_step(fut_curves *c, epoch_mean *mean, const cJSON *object)
+{
+    double epoch = number(object, "epoch") + 1;
+    if (c->n_epochs == 0 || epoch > mean->epoch) {
+        double **columns[] = {&c->epoch, &c->loss, &c->lr};
+        FUT_TRY(grow(columns, 3, c->n_epochs));
+        c->n_epochs++;
+        *mean = (epoch_mean){.epoch = epoch};
+    }
+    mean->loss += number(object, "loss");
+    mean->steps++;
+    c->epoch[c->n_epochs - 1] = epoch;
+    c->loss[c->n_epochs - 1] = mean->loss / mean->steps;
+    c->lr[c->n_epochs - 1] = number(object, "lr");
+    return FUT_OK;
+}
+
+static fut_status add_evaluation(fut_curves *c, const cJSON *object)
+{
+    double **columns[] = {&c->eval_epoch, &c->eval_loss, &c->eer, &c->auc};
+    FUT_TRY(grow(columns, 4, c->n_evals));
+    int64_t i = c->n_evals++;
+    c->eval_epoch[i] = number(object, "epoch") + 1;
+    c->eval_loss[i] = number(object, "eval_loss");
+    c->eer[i] = number(object, "eer");
+    c->auc[i] = number(object, "auc");
+    return FUT_OK;
+}
+
+static void make_charts(fut_curves *c)
+{
+    if (c->n_epochs == 0) return;
+    c->n_charts = FUT_CURVES_CHARTS;
+    c->chart[0] =
+        (fut_report_chart){.title = "Loss",
+                           .x_label = "epoch",
+                           .curve = {{"training", c->epoch, c->loss, c->n_epochs}, {"validation", c->eval_epoch, c->eval_loss, c->n_evals}},
+                           .n_curves = c->n_evals > 0 ? 2 : 1};
+    c->chart[1] = (fut_report_chart){.title = "Verification",
+                                     .x_label = "epoch",
+                                     .curve = {{"EER", c->eval_epoch, c->eer, c->n_evals}, {"AUC", c->eval_epoch, c->auc, c->n_evals}},
+                                     .n_curves = c->n_evals > 0 ? 2 : 0};
+    c->chart[2] = (fut_report_chart){.title = "Learning rate",
+                                     .x_label = "epoch",
+                                     .curve = {{"learning rate", c->epoch, c->lr, c->n_epochs}},
+                                     .n_curves = 1,
+                                     .is_log = true};
+}
+
+fut_status fut_curves_read(const char *run, fut_curves *curves_out)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    fut_str all = {0};
+    fut_curves c = {0};
+    epoch_mean mean = {0};
+    FUT_TRY_GOTO(fut_run_path(run, "metrics.jsonl", &path), out);
+    if (fut_file_exists(fut_str_text(&path))) FUT_TRY_GOTO(fut_file_read(fut_str_text(&path), METRICS_MAX_BYTES, &all), out);
+    for (size_t at = 0; at < all.length;) {
+        const char *newline = memchr(all.data + at, '\n', all.length - at);
+        size_t length = newline != NULL ? (size_t)(newline - (all.data + at)) : all.length - at;
+        cJSON *object = cJSON_ParseWithLength(all.data + at, length);
+        if (cJSON_HasObjectItem(object, "event"))
+            st = add_evaluation(&c, object);
+        else if (object != NULL)
+            st = add_step(&c, &mean, object);
+        cJSON_Delete(object);
+        if (st != FUT_OK) goto out;
+        at += length + 1;
+    }
+    make_charts(&c);
+    *curves_out = c;
+    c = (fut_curves){0};
+out:
+    fut_str_fini(&path);
+    fut_str_fini(&all);
+    fut_curves_fini(&c);
+    return st;
+}
+
+void fut_curves_fini(fut_curves *c)
+{
+    void *blocks[] = {c->epoch, c->loss, c->lr, c->eval_epoch, c->eval_loss, c->eer, c->auc};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        fut_mem_free(blocks[i]);
+    *c = (fut_curves){0};
+}

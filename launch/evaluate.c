@@ -1,0 +1,198 @@
+#include "launch/evaluate.h"
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "data/loader.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { READ_AHEAD = 3 };
+
+static void normalize(float *row, int64_t dim)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < dim; i++)
+        sum += (double)row[i] * (double)row[i];
+    double scale = 1 / fmax(sqrt(sum), 1e-12);
+    for (int64_t i = 0; i < dim; i++)
+        row[i] = (float)(row[i] * scale);
+}
+
+fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *embedding_out)
+{
+    fut_status st = FUT_OK;
+    fut_backend *bk = fut_net_backend(net);
+    int64_t dim = fut_net_get_spec(net)->embedding;
+    size_t bytes = (size_t)(n * dim) * sizeof(float);
+    void *device = NULL;
+    FUT_TRY_GOTO(bk->alloc(bk, bytes, &device), out);
+    FUT_TRY_GOTO(fut_net_forward_eval(net, n, rgb, device), out);
+    FUT_TRY_GOTO(bk->download(bk, embedding_out, device, bytes, NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    for (int64_t i = 0; i < n; i++)
+        normalize(embedding_out + i * dim, dim);
+out:
+    if (device != NULL) bk->free(bk, device);
+    return st;
+}
+
+typedef struct chunks {
+    const int64_t *image;
+    int64_t n, size, count;
+    int rank, ranks;
+} chunks;
+
+static fut_status submit_chunk(const chunks *c, fut_loader *loader, int64_t index)
+{
+    int64_t first = index * c->size;
+    fut_loader_request request = {.step = index, .n = first + c->size < c->n ? c->size : c->n - first, .image = c->image + first};
+    return fut_loader_submit(loader, &request);
+}
+
+/* This rank's chunks: rank, rank + ranks, rank + 2 ranks, ... */
+static fut_status embed_my_chunks(fut_net *net, const chunks *c, fut_loader *loader, float *embedding_out)
+{
+    int64_t dim = fut_net_get_spec(net)->embedding;
+    int64_t ahead = c->rank;
+    for (int64_t index = c->rank; index < c->count; index += c->ranks) {
+        for (; ahead < c->count && fut_loader_room(loader) > 0; ahead += c->ranks)
+            FUT_TRY(submit_chunk(c, loader, ahead));
+        fut_loader_batch batch;
+        FUT_TRY(fut_loader_wait(loader, index, &batch));
+        fut_status st = fut_embed_images(net, batch.rgb, batch.n, embedding_out + index * c->size * dim);
+        fut_loader_release(loader);
+        FUT_TRY(st);
+    }
+    return FUT_OK;
+}
+
+fut_status fut_embed_dataset(fut_net *net, fut_comm *comm, const fut_dataset *dataset, const int64_t *image, int64_t n, int64_t chunk,
+                             int threads, float *embedding_out)
+{
+    fut_status st = FUT_OK;
+    const fut_net_spec *spec = fut_net_get_spec(net);
+    chunks c = {
+        .image = image, .n = n, .size = chunk, .count = (n + chunk - 1) / chunk, .rank = fut_comm_rank(comm), .ranks = fut_comm_size(comm)};
+    fut_loader_config config = {.threads = threads, .depth = READ_AHEAD, .max_images = chunk, .height = spec->size, .width = spec->size};
+    fut_loader *loader = NULL;
+    memset(embedding_out, 0, (size_t)(n * spec->embedding) * sizeof *embedding_out);
+    FUT_TRY_GOTO(fut_loader_create(dataset, &config, &loader), out);
+    FUT_TRY_GOTO(embed_my_chunks(net, &c, loader, embedding_out), out);
+out:
+    fut_loader_destroy(&loader);
+    FUT_TRY(fut_comm_agree(comm, st));
+    /* Every row is computed by one rank and zero elsewhere, so the sum is exact in any order. */
+    return fut_comm_all_reduce_sum(comm, embedding_out, n * spec->embedding, FUT_F32, "embeddings of an evaluation");
+}
+
+void fut_part_result_fini(fut_part_result *result)
+{
+    fut_verification_fini(&result->verification);
+    fut_mem_free(result->image);
+    fut_mem_free(result->reference);
+    *result = (fut_part_result){0};
+}
+
+/* Ids of a part sorted as the split has them, their labels, their embeddings. */
+typedef struct embedded {
+    const int64_t *image;
+    int64_t *label;
+    float *embedding;
+    int64_t n;
+} embedded;
+
+static void embedded_fini(embedded *e)
+{
+    fut_mem_free(e->label);
+    fut_mem_free(e->embedding);
+}
+
+static fut_status embed_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
+                             embedded *out)
+{
+    const int32_t *label_of = fut_dataset_get_labels(dataset);
+    out->image = fut_dataset_get_part(dataset, part, &out->n);
+    FUT_TRY(FUT_NEW_ARRAY(out->n, &out->label));
+    FUT_TRY(FUT_NEW_ARRAY(out->n * fut_net_get_spec(net)->embedding, &out->embedding));
+    for (int64_t i = 0; i < out->n; i++)
+        out->label[i] = label_of[out->image[i]];
+    return fut_embed_dataset(net, comm, dataset, out->image, out->n, chunk, threads, out->embedding);
+}
+
+/* The training loss over all pairs of the part at once. */
+static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const embedded *part, double *loss_out)
+{
+    fut_status st = FUT_OK;
+    fut_backend *bk = fut_net_backend(net);
+    int64_t dim = fut_net_get_spec(net)->embedding;
+    int64_t n = part->n < FUT_EVAL_LOSS_MAX ? part->n : FUT_EVAL_LOSS_MAX;
+    const int64_t rows_at_once = 256;
+    size_t bytes = (size_t)(n * dim) * sizeof(float);
+    double total[FUT_LOSS_SUMS_MAX] = {0};
+    double sums[FUT_LOSS_SUMS_MAX];
+    int64_t row[256];
+    void *e = NULL;
+    fut_loss *loss = NULL;
+    fut_loss_report report;
+    FUT_TRY_GOTO(fut_loss_create(bk, config, FUT_F32, n, rows_at_once, dim, &loss), out);
+    FUT_TRY_GOTO(bk->alloc(bk, bytes, &e), out);
+    FUT_TRY_GOTO(bk->upload(bk, e, part->embedding, bytes, NULL), out);
+    FUT_TRY_GOTO(fut_loss_begin(loss, n, e, part->label, part->image), out);
+    for (int64_t first = 0; first < n; first += rows_at_once) {
+        int64_t count = n - first < rows_at_once ? n - first : rows_at_once;
+        for (int64_t i = 0; i < count; i++)
+            row[i] = first + i;
+        FUT_TRY_GOTO(fut_loss_rows(loss, count, row, sums), out);
+        for (int i = 0; i < loss->type->sums; i++)
+            total[i] += sums[i];
+    }
+    loss->type->report(total, &report);
+    *loss_out = report.loss;
+out:
+    if (e != NULL) bk->free(bk, e);
+    fut_loss_destroy(&loss);
+    return st;
+}
+
+static fut_status copy_ids(const embedded *from, int64_t **ids_out, int64_t *n_out)
+{
+    FUT_TRY(FUT_NEW_ARRAY(from->n, ids_out));
+    memcpy(*ids_out, from->image, (size_t)from->n * sizeof **ids_out);
+    *n_out = from->n;
+    return FUT_OK;
+}
+
+fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
+                             int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out)
+{
+    fut_status st = FUT_OK;
+    int64_t dim = fut_net_get_spec(net)->embedding;
+    int64_t n_positive = 0;
+    int64_t n_negative = 0;
+    embedded query = {0};
+    embedded train = {0};
+    fut_part_result result = {0};
+    fut_metric_options options = {.n_hardest = n_hardest};
+    fut_dataset_count_pairs(dataset, part, &n_positive, &n_negative);
+    result.paired_with_train = n_positive == 0 && part != FUT_PART_TRAIN;
+    FUT_TRY_GOTO(embed_part(net, comm, dataset, part, chunk, threads, &query), out);
+    if (result.paired_with_train) FUT_TRY_GOTO(embed_part(net, comm, dataset, FUT_PART_TRAIN, chunk, threads, &train), out);
+    if (fut_comm_rank(comm) == 0) {
+        fut_metric_set a = {.embedding = query.embedding, .label = query.label, .n = query.n};
+        fut_metric_set b = {.embedding = train.embedding, .label = train.label, .n = train.n};
+        FUT_TRY_GOTO(copy_ids(&query, &result.image, &result.n), agree);
+        if (result.paired_with_train) FUT_TRY_GOTO(copy_ids(&train, &result.reference, &result.n_reference), agree);
+        FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), agree);
+        if (loss != NULL && query.n > 1) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
+    }
+agree:
+    FUT_TRY_GOTO(fut_comm_agree(comm, st), out);
+    *result_out = result;
+    result = (fut_part_result){0};
+out:
+    embedded_fini(&query);
+    embedded_fini(&train);
+    fut_part_result_fini(&result);
+    return st;
+}

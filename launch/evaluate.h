@@ -1,0 +1,44 @@
+/* Evaluation of a network: embeddings of photos over all ranks, verification metrics on rank 0. */
+#ifndef FUT_LAUNCH_EVALUATE_H
+#define FUT_LAUNCH_EVALUATE_H
+
+#include "core/loss/loss.h"
+#include "core/metric/metric.h"
+#include "core/nn/net.h"
+#include "data/dataset.h"
+#include "dist/comm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Embed photos of a dataset with running statistics, in chunks dealt to ranks in turn; every rank gets all of them.
+ * The chunking depends on nothing but `chunk`, so the numbers do not depend on the number of ranks.
+ * Shape:      image [n] ids; embedding_out [n, d] f32 host, rows of length 1
+ * Collective: yes. Errors: an unreadable photo, on every rank. */
+fut_status fut_embed_dataset(fut_net *net, fut_comm *comm, const fut_dataset *dataset, const int64_t *image, int64_t n, int64_t chunk,
+                             int threads, float *embedding_out) FUT_MUST_CHECK;
+/* The same for pictures in memory: rgb [n, size, size, 3]. Not collective. */
+fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *embedding_out) FUT_MUST_CHECK;
+
+typedef struct fut_part_result {
+    fut_verification verification;
+    double loss;            /* of all pairs of the part at once (the first FUT_EVAL_LOSS_MAX photos); NaN-free: 0 without pairs */
+    bool paired_with_train; /* nobody in the part has two photos: it was paired with the training photos instead */
+    int64_t *image;         /* [n] ids behind the query rows */
+    int64_t *reference;     /* [n_reference] ids behind the reference rows; NULL unless paired_with_train */
+    int64_t n, n_reference;
+} fut_part_result;
+void fut_part_result_fini(fut_part_result *result);
+
+enum { FUT_EVAL_LOSS_MAX = 4096 };
+
+/* Evaluate one part of a dataset. Rank 0 gets the result, other ranks an empty one. loss may be NULL. Collective. */
+fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
+                             int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,122 @@
+#include "launch/model.h"
+
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "launch/run_folder.h"
+
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+int fut_model_threads(int local_ranks)
+{
+    cpu_set_t allowed;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long share = cores / (local_ranks > 0 ? local_ranks : 1);
+    long may_run = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : cores;
+    long threads = share < may_run ? share : may_run;
+    return threads > 1 ? (int)threads : 1;
+}
+
+static fut_dtype activation_dtype(int precision)
+{
+    return precision == FUT_PRECISION_BF16 ? FUT_BF16 : FUT_F32;
+}
+
+fut_status fut_model_create(const fut_config *config, int threads, const double mean[3], const double std[3], fut_backend **bk_out,
+                            fut_net **net_out)
+{
+    fut_status st = FUT_OK;
+    fut_backend *bk = NULL;
+    fut_net_spec spec = {.backbone = config->model.backbone,
+                         .embedding = config->model.embedding,
+                         .size = config->data.size,
+                         .dtype = activation_dtype(config->precision),
+                         .real = FUT_F32};
+    memcpy(spec.mean, mean, sizeof spec.mean);
+    memcpy(spec.std, std, sizeof spec.std);
+    FUT_TRY_GOTO(fut_backend_create(config->backend, threads, &bk), out);
+    FUT_TRY_GOTO(fut_net_create(bk, &spec, net_out), out);
+    *bk_out = bk;
+    bk = NULL;
+out:
+    fut_backend_destroy(&bk);
+    return st;
+}
+
+fut_status fut_model_describe(const fut_config *config, fut_str *out)
+{
+    return fut_str_printf(out, "%s, embedding %lld, %lld px", config->model.backbone, (long long)config->model.embedding,
+                          (long long)config->data.size);
+}
+
+fut_status fut_model_digest(fut_net *net, char hex_out[65])
+{
+    fut_status st = FUT_OK;
+    fut_backend *bk = fut_net_backend(net);
+    size_t param_bytes = (size_t)fut_net_param_count(net) * sizeof(float);
+    size_t stat_bytes = (size_t)fut_net_stat_count(net) * sizeof(float);
+    unsigned char digest[FUT_SHA256_BYTES];
+    fut_sha256 stream;
+    char *host = NULL;
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(param_bytes + stat_bytes, &host), out);
+    FUT_TRY_GOTO(bk->download(bk, host, fut_net_params(net), param_bytes, NULL), out);
+    FUT_TRY_GOTO(bk->download(bk, host + param_bytes, fut_net_stats(net), stat_bytes, NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    fut_sha256_init(&stream);
+    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+        const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
+        const char *pack = tensor->trainable ? host : host + param_bytes;
+        fut_sha256_update(&stream, pack + (size_t)tensor->offset * sizeof(float), (size_t)tensor->count * sizeof(float));
+    }
+    fut_sha256_digest(&stream, digest);
+    fut_hash_hex(digest, sizeof digest, hex_out);
+out:
+    fut_mem_free(host);
+    return st;
+}
+
+/* "best" and "last" are links in the run folder. */
+static fut_status checkpoint_path(const char *run, const char *which, fut_str *path)
+{
+    bool best = strcmp(which, "best") == 0;
+    if (!best && strcmp(which, "last") != 0) return fut_str_printf(path, "%s", which);
+    FUT_TRY(fut_run_path(run, best ? "best.h5" : "last.h5", path));
+    if (best && !fut_file_exists(fut_str_text(path))) {
+        FUT_TRY(fut_run_path(run, "last.h5", path));
+        FUT_INFO("no best checkpoint yet, taking the last one");
+    }
+    FUT_CHECK(fut_file_exists(fut_str_text(path)), FUT_ERR_NO_INPUT, "%s: no checkpoint there; is it the folder of a run that has trained?",
+              run);
+    return FUT_OK;
+}
+
+fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, int threads, fut_trained *out_)
+{
+    fut_status st = FUT_OK;
+    fut_trained t = {0};
+    fut_str config_path = {0};
+    FUT_TRY_GOTO(checkpoint_path(run, which, &t.path), out);
+    FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&t.path), &t.meta, &t.progress), out);
+    FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &config_path), out);
+    FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, set_count, &t.config), out);
+    FUT_TRY_GOTO(fut_model_create(t.config, threads, t.meta.mean, t.meta.std, &t.bk, &t.net), out);
+    FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&t.path), t.net, NULL, NULL), out);
+    *out_ = t;
+    t = (fut_trained){0};
+out:
+    fut_str_fini(&config_path);
+    fut_trained_close(&t);
+    return st;
+}
+
+void fut_trained_close(fut_trained *t)
+{
+    fut_net_destroy(&t->net);
+    fut_backend_destroy(&t->bk);
+    fut_config_destroy(&t->config);
+    fut_checkpoint_meta_fini(&t->meta);
+    fut_str_fini(&t->path);
+}

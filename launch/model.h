@@ -1,0 +1,42 @@
+/* The network of a configuration, and the trained network of a run. */
+#ifndef FUT_LAUNCH_MODEL_H
+#define FUT_LAUNCH_MODEL_H
+
+#include "launch/checkpoint.h"
+#include "launch/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* CPU threads for one of `local_ranks` ranks of this node: its share of the cores, but no more than it may run on. */
+int fut_model_threads(int local_ranks);
+
+/* A backend and a network on it, parameters not set. Owns: both; destroy the net first. */
+fut_status fut_model_create(const fut_config *config, int threads, const double mean[3], const double std[3], fut_backend **bk_out,
+                            fut_net **net_out) FUT_MUST_CHECK;
+/* "tf_efficientnetv2_b0, embedding 512, 112 px": what must agree between a run and its checkpoint. */
+fut_status fut_model_describe(const fut_config *config, fut_str *out) FUT_MUST_CHECK;
+
+/* The trained network of a run folder. */
+typedef struct fut_trained {
+    fut_config *config;
+    fut_backend *bk;
+    fut_net *net;
+    fut_checkpoint_meta meta;
+    fut_progress progress;
+    fut_str path; /* of the checkpoint */
+} fut_trained;
+
+/* which: "best" (falls back to last when nothing was evaluated yet), "last", or the path of a checkpoint.
+ * sets: overrides of the run's configuration ("backend=ref"), may be NULL.
+ * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA. */
+fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, int threads,
+                            fut_trained *out) FUT_MUST_CHECK;
+void fut_trained_close(fut_trained *trained);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,42 @@
+/* The folder of a run:
+ *
+ *   lock  config.yaml  log.txt  metrics.jsonl  report.html  last.h5 -> checkpoints/...  best.h5 -> checkpoints/...
+ *   checkpoints/step-000000123.h5
+ *
+ * Only rank 0 opens it. The lock keeps two runs apart; one left by a process that died on this host is taken over. */
+#ifndef FUT_LAUNCH_RUN_FOLDER_H
+#define FUT_LAUNCH_RUN_FOLDER_H
+
+#include "core/base/str.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fut_run_folder fut_run_folder;
+
+/* Make the folder and take its lock. Errors: FUT_ERR_LOCKED naming host, process and how to go on; FUT_ERR_PERMISSION, FUT_ERR_CANT_CREATE.
+ */
+fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out) FUT_MUST_CHECK;
+void fut_run_folder_close(fut_run_folder **folder);
+
+/* "<run>/<name>" and "<run>/checkpoints/step-<step>.h5"; text_out is overwritten. */
+fut_status fut_run_path(const char *run, const char *name, fut_str *text_out) FUT_MUST_CHECK;
+fut_status fut_run_checkpoint_path(const char *run, int64_t step, fut_str *text_out) FUT_MUST_CHECK;
+
+/* Steps of the checkpoints that stand in the folder, newest first. Owns: *steps_out, release with fut_mem_free. */
+fut_status fut_run_list_checkpoints(const char *run, int64_t **steps_out, int64_t *count_out) FUT_MUST_CHECK;
+/* Point last.h5 or best.h5 at a step's checkpoint, atomically. */
+fut_status fut_run_link(const char *run, const char *link_name, int64_t step) FUT_MUST_CHECK;
+/* Move a damaged checkpoint to checkpoints/step-....h5.damaged. */
+fut_status fut_run_set_aside(const char *run, int64_t step) FUT_MUST_CHECK;
+/* Remove checkpoints that are neither among the newest `keep` nor `best_step`. */
+fut_status fut_run_prune(const char *run, int64_t keep, int64_t best_step) FUT_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,70 @@
+/* What a step says: where the time went, the health of the loss, a line for people and an object in metrics.jsonl for machines. */
+#ifndef FUT_LAUNCH_STEP_REPORT_H
+#define FUT_LAUNCH_STEP_REPORT_H
+
+#include "core/loss/loss.h"
+#include "core/metric/metric.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sections of a step; `other` is what no section claimed. */
+#define FUT_SECTION_ROWS(X)                                                                                                                \
+    X(DATA, "data")                                                                                                                        \
+    X(FORWARD, "forward") X(LOSS, "loss") X(BACKWARD, "backward") X(REDUCE, "reduce") X(OPTIMIZER, "optimizer") X(OTHER, "other")
+typedef enum fut_section {
+#define FUT_SECTION_ENUM(name, text) FUT_SECTION_##name,
+    FUT_SECTION_ROWS(FUT_SECTION_ENUM)
+#undef FUT_SECTION_ENUM
+        FUT_SECTIONS
+} fut_section;
+
+typedef struct fut_step_timer {
+    double started, mark;
+    double seconds[FUT_SECTIONS];
+} fut_step_timer;
+
+/* Begin a step; then fut_step_timer_lap after each section gives it the time since the last lap; end sums `other`. */
+void fut_step_timer_begin(fut_step_timer *timer);
+void fut_step_timer_lap(fut_step_timer *timer, fut_section section);
+/* Wall seconds of the step. */
+double fut_step_timer_end(fut_step_timer *timer);
+
+typedef struct fut_step_result {
+    int64_t step, steps, epoch, epochs; /* step counts from 1; of the whole run */
+    int64_t images;
+    double lr, gradient_norm;
+    fut_loss_report loss;
+} fut_step_result;
+
+typedef struct fut_step_report {
+    FILE *metrics; /* NULL on ranks other than 0 */
+    int64_t log_every;
+    /* since the last log line */
+    int64_t images;
+    double wall;
+    double seconds[FUT_SECTIONS];
+} fut_step_report;
+
+/* Rank 0: append to `path`; lines of steps after `step` (a run that died after its last checkpoint) are dropped first. */
+fut_status fut_step_report_open(fut_step_report *report, const char *path, int64_t step, int64_t log_every) FUT_MUST_CHECK;
+void fut_step_report_close(fut_step_report *report);
+void fut_step_report_write(fut_step_report *report, const fut_step_result *result, const fut_step_timer *timer, double wall);
+
+typedef struct fut_eval_summary {
+    int64_t step, epoch;
+    const char *part;
+    double loss, seconds;
+    bool is_best;
+    const fut_verification *verification;
+} fut_eval_summary;
+void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary *summary);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,317 @@
+#include "launch/trainer_impl.h"
+
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/nn/weights.h"
+#include "dist/boot.h"
+#include "dist/order.h"
+#include "launch/model.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What rank 0 found in the run folder. */
+typedef struct resume_point {
+    int64_t step; /* -1: a new run */
+    int64_t shards, threads;
+    uint64_t dataset_fingerprint;
+    fut_progress progress;
+} resume_point;
+
+/* ---- rank 0: the run folder ---------------------------------------------------------------------------------------------------- */
+
+/* The newest checkpoint that reads and verifies; damaged ones are named and set aside. */
+static fut_status find_newest_good(fut_trainer *t, resume_point *point, fut_checkpoint_meta *meta)
+{
+    fut_status st = FUT_OK;
+    const char *run = t->config->run;
+    fut_str path = {0};
+    int64_t *steps = NULL;
+    int64_t count = 0;
+    point->step = -1;
+    FUT_TRY_GOTO(fut_run_list_checkpoints(run, &steps, &count), out);
+    for (int64_t i = 0; i < count && point->step < 0; i++) {
+        FUT_TRY_GOTO(fut_run_checkpoint_path(run, steps[i], &path), out);
+        st = fut_checkpoint_read_meta(fut_str_text(&path), meta, &point->progress);
+        if (st == FUT_OK) {
+            point->step = steps[i];
+        } else if (st == FUT_ERR_DATA) {
+            FUT_WARN("%s; set aside as .damaged", fut_trail_message());
+            fut_trail_clear();
+            FUT_TRY_GOTO(fut_run_set_aside(run, steps[i]), out);
+        } else {
+            goto out;
+        }
+    }
+    FUT_CHECK_GOTO(
+        point->step >= 0 || count == 0, FUT_ERR_DATA, out,
+        "%s: none of its %lld checkpoints is good, and a run is never started over silently: restore one, or choose another `run:`", run,
+        (long long)count);
+out:
+    fut_mem_free(steps);
+    fut_str_fini(&path);
+    return st;
+}
+
+/* Name every line of the configuration that changed since the checkpoint was written. */
+static void log_config_changes(const char *before, const char *now)
+{
+    while (*before != '\0' && *now != '\0') {
+        size_t a = strcspn(before, "\n");
+        size_t b = strcspn(now, "\n");
+        if (a != b || strncmp(before, now, a) != 0)
+            FUT_WARN("configuration changed since the checkpoint: '%.*s' is now '%.*s'", (int)a, before, (int)b, now);
+        before += a + (before[a] == '\n');
+        now += b + (now[b] == '\n');
+    }
+}
+
+static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, resume_point *point)
+{
+    const char *run = t->config->run;
+    int64_t shards = 0;
+    bool fixed = fut_str_to_i64(t->config->train.shards, &shards);
+    FUT_CHECK(strcmp(fut_str_text(&meta->model), fut_str_text(&t->meta.model)) == 0, FUT_ERR_CONFIG,
+              "%s: its checkpoint is of another model: %s, the configuration asks for %s. Choose another `run:`", run,
+              fut_str_text(&meta->model), fut_str_text(&t->meta.model));
+    FUT_CHECK(
+        !fixed || shards == meta->shards, FUT_ERR_CONFIG,
+        "%s: train.shards is %lld, but the run was begun with %lld and its arithmetic depends on that: use train.shards: %lld or auto", run,
+        (long long)shards, (long long)meta->shards, (long long)meta->shards);
+    log_config_changes(fut_str_text(&meta->config), fut_str_text(&t->meta.config));
+    point->shards = meta->shards;
+    point->threads = meta->threads;
+    point->dataset_fingerprint = meta->dataset_fingerprint;
+    return FUT_OK;
+}
+
+static fut_status open_folder(fut_trainer *t, resume_point *point)
+{
+    fut_status st = FUT_OK;
+    fut_checkpoint_meta meta = {0};
+    fut_str path = {0};
+    const char *run = t->config->run;
+    FUT_TRY_GOTO(fut_run_folder_open(run, &t->folder), out);
+    FUT_TRY_GOTO(fut_run_path(run, "log.txt", &path), out);
+    t->log_file = fopen(fut_str_text(&path), "a");
+    if (t->log_file == NULL) {
+        st = fut_file_errno("open", fut_str_text(&path), errno);
+        goto out;
+    }
+    fut_log_set_file(t->log_file);
+    FUT_TRY_GOTO(find_newest_good(t, point, &meta), out);
+    if (point->step >= 0) FUT_TRY_GOTO(check_resume(t, &meta, point), out);
+    FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &path), out);
+    FUT_TRY_GOTO(fut_file_write(fut_str_text(&path), t->meta.config.data, t->meta.config.length), out);
+    FUT_TRY_GOTO(fut_run_path(run, "metrics.jsonl", &path), out);
+    FUT_TRY_GOTO(fut_step_report_open(&t->report, fut_str_text(&path), point->step < 0 ? 0 : point->step, t->config->train.log_every), out);
+out:
+    fut_checkpoint_meta_fini(&meta);
+    fut_str_fini(&path);
+    return st;
+}
+
+/* ---- every rank ---------------------------------------------------------------------------------------------------------------- */
+
+static fut_status decide_shards(fut_trainer *t, const resume_point *point)
+{
+    int64_t shards = point->step >= 0 ? point->shards : fut_comm_size(t->comm);
+    if (point->step < 0) (void)fut_str_to_i64(t->config->train.shards, &shards);
+    int ranks = fut_comm_size(t->comm);
+    FUT_CHECK(shards <= FUT_SHARDS_MAX, FUT_ERR_CONFIG, "train.shards is %lld, at most %d are supported", (long long)shards,
+              FUT_SHARDS_MAX);
+    FUT_CHECK(ranks <= shards, FUT_ERR_CONFIG,
+              "%d ranks for %lld shards: a run can use at most as many ranks as it has shards (train.shards, fixed when the run begins)",
+              ranks, (long long)shards);
+    FUT_CHECK(t->config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
+              "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm",
+              (long long)t->config->train.batch, (long long)shards);
+    int64_t first = 0;
+    int64_t end = 0;
+    fut_shard_range(fut_comm_rank(t->comm), ranks, shards, &first, &end);
+    t->shards = (int)shards;
+    t->my_first = (int)first;
+    t->my_end = (int)end;
+    FUT_INFO("%d shards on %d ranks; this run can use up to %d", t->shards, ranks, t->shards);
+    return FUT_OK;
+}
+
+static fut_status open_dataset(fut_trainer *t, const resume_point *point)
+{
+    FUT_TRY(fut_dataset_open(t->config->data.file, &t->dataset));
+    const fut_dataset_info *info = fut_dataset_get_info(t->dataset);
+    FUT_CHECK(point->step < 0 || point->dataset_fingerprint == info->fingerprint, FUT_ERR_DATA,
+              "%s: not the dataset that the checkpoint was trained on (fingerprint %016llx, the run's is %016llx). Choose another `run:`",
+              t->config->data.file, (unsigned long long)info->fingerprint, (unsigned long long)point->dataset_fingerprint);
+    t->meta.dataset_fingerprint = info->fingerprint;
+    fut_config_normalization(t->config, info->mean, info->std, t->meta.mean, t->meta.std);
+    return FUT_OK;
+}
+
+static fut_status create_model(fut_trainer *t, const resume_point *point)
+{
+    fut_backend_info info;
+    int threads = (int)t->config->train.threads;
+    if (threads == 0) threads = point->step >= 0 ? (int)point->threads : fut_model_threads(fut_boot_local_size(t->comm));
+    FUT_TRY(fut_model_create(t->config, threads, t->meta.mean, t->meta.std, &t->bk, &t->net));
+    t->bk->info(t->bk, &info);
+    FUT_TRY(fut_str_printf(&t->meta.library, "%s", info.library));
+    t->meta.threads = threads;
+    t->meta.shards = t->shards;
+    FUT_INFO("backend %s on %s: %s, %d threads a rank", t->bk->name, info.device, info.library, threads);
+    FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->net));
+    return FUT_OK;
+}
+
+static int64_t largest_shard(const fut_trainer *t)
+{
+    return (t->config->train.batch + t->shards - 1) / t->shards;
+}
+
+static fut_status create_step_memory(fut_trainer *t)
+{
+    const fut_config *config = t->config;
+    int64_t batch = config->train.batch;
+    t->dim = config->model.embedding;
+    FUT_TRY(fut_net_reserve(t->net, t->my_end - t->my_first, largest_shard(t), true));
+    FUT_TRY(fut_loss_create(t->bk, &config->loss, FUT_F32, batch, largest_shard(t), t->dim, &t->loss));
+    FUT_TRY(fut_optim_create(t->bk, &config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
+    FUT_TRY(fut_batches_create(config, t->comm, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
+    FUT_TRY(fut_tree_create(t->comm, t->shards, fut_net_leaf_count(t->net), FUT_F32, &t->tree));
+    FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e_dealt));
+    FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e));
+    FUT_TRY(FUT_NEW_ARRAY(largest_shard(t) * t->dim, &t->de));
+    FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf));
+    FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf_sum));
+    int64_t epochs_steps = config->train.epochs * fut_batches_per_epoch(t->batches);
+    t->total_steps = config->train.steps > 0 ? config->train.steps : epochs_steps;
+    return FUT_OK;
+}
+
+/* Rank 0 has the state; everyone gets it. */
+static fut_status share_state(fut_trainer *t)
+{
+    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_params(t->net), fut_net_param_count(t->net), FUT_F32, 0, "parameters"));
+    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_stats(t->net), fut_net_stat_count(t->net), FUT_F32, 0, "statistics"));
+    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_steps_tracked(t->net), 1, FUT_I64, 0, "statistics"));
+    FUT_TRY(fut_comm_broadcast(t->comm, &t->optim->steps, 1, FUT_I64, 0, "optimizer"));
+    for (int i = 0; i < t->optim->type->slots; i++)
+        FUT_TRY(fut_comm_broadcast(t->comm, t->optim->slot[i], t->optim->count, FUT_F32, 0, "optimizer"));
+    fut_net_params_changed(t->net);
+    return FUT_OK;
+}
+
+static fut_status load_checkpoint(fut_trainer *t, const resume_point *point)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    fut_checkpoint_meta meta = {0};
+    fut_progress progress;
+    fut_sampler_state sampler = {0};
+    FUT_TRY_GOTO(fut_run_checkpoint_path(t->config->run, point->step, &path), out);
+    FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&path), t->net, t->optim, &sampler), out);
+    FUT_TRY_GOTO(fut_batches_restore(t->batches, &sampler), out);
+    FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&path), &meta, &progress), out);
+    if (strcmp(fut_str_text(&meta.library), fut_str_text(&t->meta.library)) != 0)
+        FUT_WARN("the checkpoint was computed with %s, now it is %s: the run goes on, but not to the same bits",
+                 fut_str_text(&meta.library), fut_str_text(&t->meta.library));
+    FUT_INFO("resuming %s at step %lld", fut_str_text(&path), (long long)point->step);
+out:
+    fut_str_fini(&path);
+    fut_checkpoint_meta_fini(&meta);
+    fut_sampler_state_fini(&sampler);
+    return st;
+}
+
+static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
+{
+    fut_status st = FUT_OK;
+    t->progress = point->step >= 0 ? point->progress : (fut_progress){.best_step = -1, .eer = -1};
+    if (fut_comm_rank(t->comm) == 0) {
+        if (point->step >= 0)
+            st = load_checkpoint(t, point);
+        else
+            st = fut_net_init(t->net, (uint64_t)t->config->seed);
+        if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0') st = fut_weights_load(t->net, t->config->model.weights);
+    }
+    FUT_TRY(fut_comm_agree(t->comm, st));
+    FUT_TRY(share_state(t));
+    return fut_batches_begin_epoch(t->batches, t->progress.batch, t->progress.step);
+}
+
+fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *t)
+{
+    fut_status st = FUT_OK;
+    resume_point point = {.step = -1};
+    t->config = config;
+    t->comm = comm;
+    FUT_TRY(fut_model_describe(config, &t->meta.model));
+    FUT_TRY(fut_config_print(config, &t->meta.config));
+    if (fut_comm_rank(comm) == 0) st = open_folder(t, &point);
+    FUT_TRY(fut_comm_agree(comm, st));
+    FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
+    FUT_TRY(decide_shards(t, &point));
+    FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
+    FUT_TRY(fut_comm_agree(comm, create_model(t, &point)));
+    st = create_step_memory(t);
+    FUT_TRY(fut_comm_agree(comm, st));
+    FUT_TRY(start_or_resume(t, &point));
+    t->last_save = fut_clock_now();
+    return FUT_OK;
+}
+
+void fut_trainer_close(fut_trainer *t)
+{
+    fut_step_report_close(&t->report);
+    fut_log_set_file(NULL);
+    if (t->log_file != NULL) (void)fclose(t->log_file);
+    fut_tree_destroy(&t->tree);
+    fut_batches_destroy(&t->batches);
+    fut_optim_destroy(&t->optim);
+    fut_loss_destroy(&t->loss);
+    fut_net_destroy(&t->net);
+    fut_backend_destroy(&t->bk);
+    fut_dataset_close(&t->dataset);
+    void *blocks[] = {t->e_dealt, t->e, t->de, t->leaf, t->leaf_sum};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        fut_mem_free(blocks[i]);
+    fut_checkpoint_meta_fini(&t->meta);
+    fut_run_folder_close(&t->folder);
+}
+
+/* ---- saving -------------------------------------------------------------------------------------------------------------------- */
+
+static fut_status write_checkpoint(fut_trainer *t, bool is_best)
+{
+    fut_status st = FUT_OK;
+    const char *run = t->config->run;
+    const fut_progress *p = &t->progress;
+    fut_str path = {0};
+    FUT_TRY_GOTO(fut_run_checkpoint_path(run, p->step, &path), out);
+    FUT_TRY_GOTO(fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->net, t->optim, fut_batches_sampler_state(t->batches)), out);
+    FUT_TRY_GOTO(fut_run_link(run, "last.h5", p->step), out);
+    if (is_best) FUT_TRY_GOTO(fut_run_link(run, "best.h5", p->step), out);
+    FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep, p->best_step), out);
+    FUT_DEBUG("saved %s", fut_str_text(&path));
+out:
+    fut_str_fini(&path);
+    return st;
+}
+
+fut_status fut_trainer_save(fut_trainer *t, bool is_best, bool must)
+{
+    fut_status st = FUT_OK;
+    if (fut_comm_rank(t->comm) == 0) {
+        st = write_checkpoint(t, is_best);
+        if (st != FUT_OK && !must) {
+            FUT_WARN("could not save step %lld: %s; training goes on, the older checkpoint stands", (long long)t->progress.step,
+                     fut_trail_message());
+            fut_trail_clear();
+            st = FUT_OK;
+        }
+    }
+    t->last_save = fut_clock_now();
+    return fut_comm_agree(t->comm, st);
+}
