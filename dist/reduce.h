@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-enum { FUT_SHARDS_MAX = 1024, FUT_TREE_SUM_MAX = 16 };
+enum { FUT_SHARDS_MAX = 1024, FUT_TREE_SUM_MAX = 32 };
 
 /* The `part`-th of `parts` consecutive ranges of [0, n), sizes equal or differing by one, larger ones first. Ranks own shards so, and
  * shards own positions of a batch. */
