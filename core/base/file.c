@@ -179,39 +179,48 @@ out:
     return st;
 }
 
-static fut_status sync_path(const char *path, int flags)
-{
-    int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fut_file_errno("open", path, errno);
-    /* Some network file systems cannot flush a folder and say EINVAL or ENOTSUP; there the rename itself is as durable as it gets. */
-    int error_number = fsync(fd) == 0 ? 0 : errno;
-    (void)close(fd);
-    if (error_number == 0 || ((flags & O_DIRECTORY) && (error_number == EINVAL || error_number == ENOTSUP))) return FUT_OK;
-    return fut_file_errno("flush", path, error_number);
-}
-
-static fut_status sync_folder_of(const char *path)
+/* Open and flush need no memory once the folder is open, so that only the disk can fail after the rename. */
+static fut_status open_folder_of(const char *path, int *fd_out)
 {
     fut_status st = FUT_OK;
     fut_str folder = {0};
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
     FUT_TRY_GOTO(length == 0 ? fut_str_append(&folder, ".", 1) : fut_str_append(&folder, path, length), out);
-    FUT_TRY_GOTO(sync_path(folder.data, O_DIRECTORY), out);
+    *fd_out = open(folder.data, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    if (*fd_out < 0) st = fut_file_errno("open", folder.data, errno);
 out:
     fut_str_fini(&folder);
     return st;
 }
 
+static fut_status flush_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fut_file_errno("open", path, errno);
+    int error_number = fsync(fd) == 0 ? 0 : errno;
+    (void)close(fd);
+    return error_number == 0 ? FUT_OK : fut_file_errno("flush", path, error_number);
+}
+
 fut_status fut_file_commit(fut_file_atomic *file)
 {
-    FUT_TRY(sync_path(file->temporary, 0));
-    if (rename(file->temporary, file->path) != 0) return create_errno("replace", file->path, errno);
+    fut_status st = FUT_OK;
+    int folder = -1;
+    FUT_TRY(flush_file(file->temporary));
+    FUT_TRY(open_folder_of(file->path, &folder));
+    if (rename(file->temporary, file->path) != 0) {
+        st = create_errno("replace", file->path, errno);
+        goto out;
+    }
     registry_remove(file->temporary);
-    fut_status st = sync_folder_of(file->path);
+    /* Some network file systems cannot flush a folder and say EINVAL or ENOTSUP; there the rename itself is as durable as it gets. */
+    if (fsync(folder) != 0 && errno != EINVAL && errno != ENOTSUP) st = fut_file_errno("flush the folder of", file->path, errno);
     fut_mem_free(file->temporary);
     fut_mem_free(file->path);
     *file = (fut_file_atomic){0};
+out:
+    (void)close(folder);
     return st;
 }
 
