@@ -78,7 +78,7 @@ typedef struct fut_verification {
     int64_t histogram_same[FUT_METRIC_BINS];
     int64_t histogram_different[FUT_METRIC_BINS];
 
-    fut_roc_point *roc; /* from (0, 0) to (1, 1), thinned for drawing: vertices nearer than 1/256 in TAR and in FAR and 1/64 decade of FAR
+    fut_roc_point *roc; /* from (0, 0) to (1, 1), thinned for drawing: vertices nearer than 1/512 in TAR and in FAR and 1/64 decade of FAR
                            are left out */
     int64_t n_roc;
     fut_hard_pair *hard_same;      /* least similar photos of one person, worst first; ties in order of (a, b) */

@@ -229,12 +229,11 @@ static fut_status equal_errors(const fut_levels *l, const fut_score_source *sour
     }
 }
 
-/* The drawn curve: every vertex is offered, near ones are dropped, the two ends of a long stretch are kept. */
+/* The drawn curve: every vertex is offered, those near the last one kept are dropped. */
 typedef struct drawing {
     fut_roc_point *point;
     int64_t n, capacity;
-    fut_roc_point last; /* offered, perhaps not kept */
-    double far_unit;    /* stands for FAR 0 on the logarithmic axis */
+    double far_unit; /* stands for FAR 0 on the logarithmic axis */
 } drawing;
 
 static fut_status keep(drawing *d, const fut_roc_point *p)
@@ -250,39 +249,29 @@ static fut_status keep(drawing *d, const fut_roc_point *p)
     return FUT_OK;
 }
 
-static bool is_near(const drawing *d, const fut_roc_point *a, const fut_roc_point *b)
+static bool is_near_last(const drawing *d, const fut_roc_point *p)
 {
-    double decades = log10(fmax(b->far, d->far_unit)) - log10(fmax(a->far, d->far_unit));
-    return b->tar - a->tar < 1.0 / 256 && b->far - a->far < 1.0 / 256 && decades < 1.0 / 64;
+    const fut_roc_point *last = &d->point[d->n - 1];
+    double decades = log10(fmax(p->far, d->far_unit)) - log10(fmax(last->far, d->far_unit));
+    return p->tar - last->tar < 1.0 / 512 && p->far - last->far < 1.0 / 512 && decades < 1.0 / 64;
 }
 
-static fut_status offer(drawing *d, fut_roc_point p)
+static fut_status offer(drawing *d, double far, double tar, double threshold)
 {
-    if (d->n == 0) {
-        FUT_TRY(keep(d, &p));
-    } else if (!is_near(d, &d->point[d->n - 1], &p)) {
-        if (d->last.threshold < d->point[d->n - 1].threshold) FUT_TRY(keep(d, &d->last));
-        if (!is_near(d, &d->point[d->n - 1], &p)) FUT_TRY(keep(d, &p));
-    }
-    d->last = p;
-    return FUT_OK;
+    fut_roc_point p = {.far = far, .tar = tar, .threshold = threshold};
+    bool is_end = d->n == 0 || (far >= 1 && tar >= 1);
+    return is_end || !is_near_last(d, &p) ? keep(d, &p) : FUT_OK;
 }
 
 static fut_status draw(const fut_levels *l, drawing *d)
 {
-    FUT_TRY(offer(d, (fut_roc_point){.threshold = (double)nextafterf(highest_score(l), INFINITY)}));
-    for (place at = {0};;) {
-        bool is_last = at.g == l->n;
+    FUT_TRY(offer(d, 0, 0, (double)nextafterf(highest_score(l), INFINITY)));
+    for (place at = {0};; at = step_down(l, at)) {
         const fut_level *level = &l->level[at.g];
-        if (level->n_gap > 0) {
-            int64_t flat_end = at.different + level->n_gap;
-            FUT_TRY(offer(d, (fut_roc_point){far_of(l, flat_end), tar_of(l, at.same), (double)level->gap_min}));
-        }
-        if (is_last) break;
-        at = step_down(l, at);
-        FUT_TRY(offer(d, (fut_roc_point){far_of(l, at.different), tar_of(l, at.same), (double)l->level[at.g].score}));
+        if (at.g > 0) FUT_TRY(offer(d, far_of(l, at.different), tar_of(l, at.same), (double)level->score));
+        if (level->n_gap > 0) FUT_TRY(offer(d, far_of(l, at.different + level->n_gap), tar_of(l, at.same), (double)level->gap_min));
+        if (at.g == l->n) return FUT_OK;
     }
-    return d->last.threshold < d->point[d->n - 1].threshold ? keep(d, &d->last) : FUT_OK;
 }
 
 fut_status fut_roc_fill(const fut_levels *levels, const fut_score_source *source, fut_verification *v)

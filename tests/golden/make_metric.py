@@ -143,7 +143,7 @@ def main():
         listed("one different among many", [0.55] + [i / 32 for i in range(32)], [0] + [1] * 32),
         listed("beyond 1", [12.5, -30.0, 4.0, 4.0, 100.0, -7.0], [1, 0, 1, 0, 1, 0]),
         drawn_set("half and half", 11, 6000, 2, 0, True),
-        drawn_set("coarse", 23, 6000, 3, 20, True),
+        drawn_set("coarse", 23, 6007, 3, 20, True),
         drawn_set("100k pairs", 37, 100000, 50, 0, True),
         drawn_set("100k pairs, ties", 41, 100000, 200, 1000, True),
     ]

@@ -108,6 +108,26 @@ static void test_thresholds_stand_between_scores(void **state)
     fut_verification_fini(&v);
 }
 
+static void test_equals_at_a_boundary(void **state)
+{
+    (void)state;
+    /* Two thresholds of the same accuracy: the higher one. */
+    const float score[] = {0.75F, 0.5F, 0.25F, 0.0F};
+    const uint8_t same[] = {1, 0, 1, 0};
+    fut_verification v = {0};
+    assert_int_equal(fut_metric_pairs(score, same, 4, NULL, &v), FUT_OK);
+    assert_true(v.at_best.threshold == 0.625 && v.at_best.tar == 0.5 && v.at_best.accuracy == 0.75);
+    fut_verification_fini(&v);
+
+    /* One false accept in ten does not exceed a FAR of 1e-1. */
+    const float many[] = {0.875F, 0.75F, 0.5F, 0.25F, 0.25F, 0.25F, 0.25F, 0.25F, 0.25F, 0.25F, 0.25F, 0.25F};
+    const uint8_t many_same[] = {1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    assert_int_equal(fut_metric_pairs(many, many_same, 12, NULL, &v), FUT_OK);
+    assert_true(v.tar[0].is_resolved && v.tar[0].at.tar == 1 && v.tar[0].at.far == 0.1 && v.tar[0].at.threshold == 0.375);
+    assert_true(!v.tar[1].is_resolved && v.tar[1].at.tar == 0.5 && v.tar[1].at.far == 0);
+    fut_verification_fini(&v);
+}
+
 static void assert_same_numbers(const fut_verification *a, const fut_verification *b)
 {
     assert_int_equal(a->n_same, b->n_same);
@@ -274,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_kind_of_pairs_is_not_an_error),
         cmocka_unit_test(test_thresholds_stand_between_scores),
+        cmocka_unit_test(test_equals_at_a_boundary),
         cmocka_unit_test(test_tiles_equal_single_pairs),
         cmocka_unit_test(test_hardest_do_not_depend_on_order),
         cmocka_unit_test(test_refuses),
