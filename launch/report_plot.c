@@ -64,8 +64,9 @@ void fut_page_base64(fut_page *page, const void *bytes, size_t length)
     for (size_t i = 0; i < length && page->st == FUT_OK; i += 3) {
         size_t left = length - i;
         uint32_t three = (uint32_t)from[i] << 16 | (left > 1 ? (uint32_t)from[i + 1] << 8 : 0) | (left > 2 ? from[i + 2] : 0);
-        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
-                        left > 2 ? digits[three & 63] : '='};
+        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], digits[three >> 6 & 63], digits[three & 63]};
+        if (left < 3) four[3] = '=';
+        if (left < 2) four[2] = '=';
         page->st = fut_str_append(page->out, four, sizeof four);
     }
 }

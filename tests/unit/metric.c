@@ -128,6 +128,28 @@ static void test_equals_at_a_boundary(void **state)
     fut_verification_fini(&v);
 }
 
+static void test_drawn_curve_is_thin_and_whole(void **state)
+{
+    (void)state;
+    enum { PAIRS = 20000 };
+    static float score[PAIRS];
+    static uint8_t same[PAIRS];
+    for (int i = 0; i < PAIRS; i++) {
+        score[i] = 1 - (float)i / PAIRS;
+        same[i] = i % 2 == 1;
+    }
+    fut_verification v = {0};
+    assert_int_equal(fut_metric_pairs(score, same, PAIRS, NULL, &v), FUT_OK);
+    assert_true(v.n_roc > 512 && v.n_roc < 1500);
+    assert_true(v.roc[0].far == 0 && v.roc[0].tar == 0 && v.roc[v.n_roc - 1].far == 1 && v.roc[v.n_roc - 1].tar == 1);
+    for (int64_t i = 1; i < v.n_roc; i++) {
+        assert_true(v.roc[i].far >= v.roc[i - 1].far && v.roc[i].tar >= v.roc[i - 1].tar);
+        assert_true(v.roc[i].threshold < v.roc[i - 1].threshold);
+        assert_true(v.roc[i].far - v.roc[i - 1].far < 1.0 / 256);
+    }
+    fut_verification_fini(&v);
+}
+
 static void assert_same_numbers(const fut_verification *a, const fut_verification *b)
 {
     assert_int_equal(a->n_same, b->n_same);
@@ -295,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_one_kind_of_pairs_is_not_an_error),
         cmocka_unit_test(test_thresholds_stand_between_scores),
         cmocka_unit_test(test_equals_at_a_boundary),
+        cmocka_unit_test(test_drawn_curve_is_thin_and_whole),
         cmocka_unit_test(test_tiles_equal_single_pairs),
         cmocka_unit_test(test_hardest_do_not_depend_on_order),
         cmocka_unit_test(test_refuses),
