@@ -49,18 +49,33 @@ static void pack_fini(pack *p)
 
 /* ---- what is left out ---- */
 
+/* The kind of a reason: "damaged PNG" of "damaged PNG: IDAT stream error", "a side is over ..." of "9000 x 1 pixels: a side is over ...".
+ * The list has the whole of it. */
+static void kind_of_reason(const char *reason, char *kind_out, size_t max)
+{
+    const char *colon = strstr(reason, ": ");
+    bool numbers_first = reason[0] >= '0' && reason[0] <= '9';
+    if (colon == NULL)
+        (void)snprintf(kind_out, max, "%s", reason);
+    else if (numbers_first)
+        (void)snprintf(kind_out, max, "%s", colon + 2);
+    else
+        (void)snprintf(kind_out, max, "%.*s", (int)(colon - reason), reason);
+}
+
 static void count_reason(fut_pack_report *report, const char *reason)
 {
     int last = FUT_PACK_REASONS_MAX - 1;
     int i = 0;
-    while (i < report->n_reasons && strncmp(report->reason[i].text, reason, sizeof report->reason[i].text - 1) != 0)
+    fut_pack_reason row = {0};
+    kind_of_reason(reason, row.text, sizeof row.text);
+    while (i < report->n_reasons && strcmp(report->reason[i].text, row.text) != 0)
         i++;
     if (i >= last) {
         i = last;
-        reason = "other reasons";
+        (void)snprintf(row.text, sizeof row.text, "other reasons");
     }
-    if (i >= report->n_reasons) report->n_reasons = i + 1;
-    (void)snprintf(report->reason[i].text, sizeof report->reason[i].text, "%s", reason);
+    if (i >= report->n_reasons) report->reason[report->n_reasons++] = row;
     report->reason[i].n++;
 }
 

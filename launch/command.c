@@ -35,13 +35,16 @@ static void clean_and_die(int number)
 
 void fut_command_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = clean_and_die, .sa_flags = (int)SA_RESETHAND};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGHUP, &action, NULL);
-    /* A file size limit is then an error of write, with a message, instead of death. */
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction clean = {.sa_handler = clean_and_die, .sa_flags = (int)SA_RESETHAND};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigemptyset(&clean.sa_mask);
     (void)sigemptyset(&ignore.sa_mask);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct sigaction before;
+        /* Ignored by whoever started us (nohup, a background job): stays ignored. */
+        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) (void)sigaction(ends[i], &clean, NULL);
+    }
+    /* A file size limit is then an error of write, with a message, instead of death. */
     (void)sigaction(SIGXFSZ, &ignore, NULL);
 }

@@ -25,8 +25,8 @@ extern const fut_command fut_commands[];
 void fut_command_set_exit(int exit_code);
 int fut_command_get_exit(void);
 
-/* SIGINT and SIGTERM remove unfinished files and end the process by that signal. A command with its own idea of stopping (train) replaces
- * these handlers. */
+/* SIGINT, SIGTERM and SIGHUP, unless ignored already, remove unfinished files and end the process by that signal. A command with its own
+ * idea of stopping (train) replaces these handlers. */
 void fut_command_catch_signals(void);
 
 #ifdef __cplusplus
