@@ -82,15 +82,23 @@ static herr_t innermost(unsigned n, const H5E_error2_t *error, void *context)
     return 1; /* the first one walking upward is the cause */
 }
 
-/* libhdf5 failed while `doing` something with `name`: our status with its text. */
+/* libhdf5 failed while `doing` something with `name`: our status, with the system's reason where it gave one and libhdf5's text elsewhere
+ * (which tells the same in several lines, with addresses). */
 static fut_status h5_fail(const fut_h5 *h5, const char *doing, const char *name)
 {
     int error_number = errno;
     const char *why = "unknown reason";
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &why);
+    bool is_full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
     fut_status st = FUT_ERR_DATA;
-    if (h5->writing) st = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG ? FUT_ERR_CANT_CREATE : FUT_ERR_IO;
-    st = FUT_FAIL(st, "%s: cannot %s %s: HDF5: %s", h5->path, doing, name, why);
+    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &why);
+    if (h5->writing) {
+        char text[128];
+        st = is_full ? FUT_ERR_CANT_CREATE : FUT_ERR_IO;
+        if (is_full || error_number == EIO) why = strerror_r(error_number, text, sizeof text);
+        st = FUT_FAIL(st, "%s: cannot %s %s: %s", h5->path, doing, name, why);
+    } else {
+        st = FUT_FAIL(st, "%s: cannot %s %s: HDF5: %s", h5->path, doing, name, why);
+    }
     (void)H5Eclear2(H5E_DEFAULT);
     return st;
 }

@@ -51,14 +51,24 @@ static fut_status run(int argc, char **argv)
     return unknown_command(name);
 }
 
+/* The error trail as one line: names may hold newlines and escape sequences. */
+static void print_error(fut_status st)
+{
+    const char *message = fut_trail_message();
+    fut_str line = {0};
+    if (message[0] == '\0') message = fut_status_text(st);
+    fut_log_progress("%s", "");
+    if (fut_str_append_escaped(&line, message, strlen(message)) == FUT_OK) message = fut_str_text(&line);
+    (void)fprintf(stderr, "futago: error: %s (%s)\n", message, fut_trail_place());
+    fut_str_fini(&line);
+}
+
 int main(int argc, char **argv)
 {
     fut_command_catch_signals();
     fut_status st = run(argc, argv);
     if (fflush(stdout) != 0 && st == FUT_OK) st = FUT_FAIL(FUT_ERR_IO, "cannot write to standard output");
     if (st == FUT_OK) return fut_command_get_exit();
-    fut_log_progress("%s", "");
-    const char *message = fut_trail_message();
-    (void)fprintf(stderr, "futago: error: %s (%s)\n", message[0] != '\0' ? message : fut_status_text(st), fut_trail_place());
+    print_error(st);
     return fut_status_exit_code(st);
 }
