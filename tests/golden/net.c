@@ -1,0 +1,304 @@
+/* Networks against timm (make_net.py): names and shapes, embeddings in training and inference at three sizes, gradients of every
+ * parameter and the running statistics after one batch. The cpu backend in f32; ref in f64, where only rounding may differ.
+ * Where relu6's corners make PyTorch's own f32 part from its f64 (lite0), f32 may be three times as far away. */
+#include "tests/golden/net_fill.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FOLDER FUT_TEST_SOURCE_DIR "/tests/golden/net/"
+enum { IMAGES = 8, SIZES = 3, PICKS = 4 };
+
+typedef struct network {
+    const char *backbone;
+    int64_t embedding, sizes[SIZES], gradient_size;
+} network;
+
+static const network b0 = {"tf_efficientnetv2_b0", 512, {224, 112, 97}, 64};
+static const network lite0 = {"tf_efficientnet_lite0", 64, {224, 112, 97}, 64};
+static const network tiny = {"tiny", 32, {64, 48, 33}, 33};
+
+typedef struct oracle {
+    const char *backend;
+    fut_dtype real;
+    double embedding_tolerance, gradient_tolerance; /* relative to the norm of an image's embedding, of a tensor's gradient */
+} oracle;
+
+static const oracle cpu = {"cpu", FUT_F32, 1e-4, 1e-3};
+static const oracle ref = {"ref", FUT_F64, 1e-6, 1e-9}; /* goldens of embeddings are stored as f32 */
+
+static FILE *open_golden(const network *n, const char *suffix)
+{
+    char path[1024];
+    snprintf(path, sizeof path, FOLDER "%s_%s", n->backbone, suffix);
+    FILE *f = fopen(path, "rb");
+    if (!f) fail_msg("cannot open %s", path);
+    return f;
+}
+
+/* The next line that is no comment; false at the end. */
+static bool next_line(FILE *f, char *line, int max)
+{
+    do {
+        if (!fgets(line, max, f)) return false;
+    } while (line[0] == '#');
+    return true;
+}
+
+static fut_net *make_net(const network *n, const oracle *o, int64_t size, fut_backend **bk)
+{
+    FUT_TEST_OK(fut_backend_create(o->backend, 2, bk));
+    fut_net_spec spec = {.backbone = n->backbone, .embedding = n->embedding, .size = size, .dtype = o->real, .real = o->real};
+    memcpy(spec.mean, net_fill_mean, sizeof spec.mean);
+    memcpy(spec.std, net_fill_std, sizeof spec.std);
+    fut_net *net = NULL;
+    FUT_TEST_OK(fut_net_create(*bk, &spec, &net));
+    net_fill_tensors(net);
+    FUT_TEST_OK(fut_net_reserve(net, 1, IMAGES, true));
+    return net;
+}
+
+static void destroy_net(fut_net **net, fut_backend **bk)
+{
+    fut_net_destroy(net);
+    fut_backend_destroy(bk);
+}
+
+/* ---- names and shapes ------------------------------------------------------------------------------------------------------------ */
+
+static void check_tensors(const network *n)
+{
+    fut_backend *bk = NULL;
+    fut_net *net = make_net(n, &ref, 32, &bk);
+    FILE *f = open_golden(n, "tensors.txt");
+    char line[512];
+    int64_t at = 0;
+    while (next_line(f, line, sizeof line)) {
+        char *name = strtok(line, " \n");
+        if (strstr(name, "num_batches_tracked")) continue; /* one counter serves all */
+        assert_true(at < fut_net_tensor_count(net));
+        const fut_net_tensor *tensor = fut_net_tensor_at(net, at++);
+        assert_string_equal(tensor->name, name);
+        int rank = 0;
+        for (char *dim = strtok(NULL, " \n"); dim; dim = strtok(NULL, " \n")) {
+            assert_true(rank < tensor->rank);
+            assert_int_equal(tensor->dim[rank++], atoll(dim));
+        }
+        assert_int_equal(rank, tensor->rank);
+    }
+    assert_int_equal(at, fut_net_tensor_count(net));
+    fclose(f);
+    destroy_net(&net, &bk);
+}
+
+static void tensors_of_b0(void **state)
+{
+    (void)state;
+    check_tensors(&b0);
+}
+
+static void tensors_of_lite0(void **state)
+{
+    (void)state;
+    check_tensors(&lite0);
+}
+
+static void tensors_of_tiny(void **state)
+{
+    (void)state;
+    check_tensors(&tiny);
+}
+
+/* ---- embeddings ------------------------------------------------------------------------------------------------------------------ */
+
+/* Largest |got - want| / |want| over the images. */
+static double distance(const network *n, fut_dtype real, const void *got, const float *want)
+{
+    double worst = 0;
+    for (int64_t i = 0; i < IMAGES; i++) {
+        double difference = 0, norm = 0;
+        for (int64_t k = i * n->embedding; k < (i + 1) * n->embedding; k++) {
+            double d = net_fill_load(real, got, k) - want[k];
+            difference += d * d;
+            norm += (double)want[k] * (double)want[k];
+        }
+        double relative = sqrt(difference / norm);
+        if (!(relative <= worst)) worst = relative;
+    }
+    return worst;
+}
+
+static void check_embeddings(const network *n, const oracle *o, int size_index)
+{
+    int64_t count = IMAGES * n->embedding, size = n->sizes[size_index];
+    float *want = NULL;
+    void *device = NULL, *got = NULL;
+    fut_backend *bk = NULL;
+    FUT_TEST_OK(FUT_NEW_ARRAY(2 * count, &want));
+    FILE *f = open_golden(n, "embeddings.f32");
+    assert_int_equal(fseek(f, size_index * 2 * (long)count * (long)sizeof *want, SEEK_SET), 0);
+    assert_int_equal(fread(want, sizeof *want, (size_t)(2 * count), f), 2 * count);
+    fclose(f);
+
+    fut_net *net = make_net(n, o, size, &bk);
+    uint8_t *rgb = net_fill_images(IMAGES, size);
+    size_t bytes = (size_t)count * fut_dtype_size(o->real);
+    FUT_TEST_OK(bk->alloc(bk, bytes, &device));
+    FUT_TEST_OK(fut_mem_alloc(bytes, 1, &got));
+    for (int eval = 0; eval < 2; eval++) {
+        if (eval)
+            FUT_TEST_OK(fut_net_forward_eval(net, IMAGES, rgb, device));
+        else
+            FUT_TEST_OK(fut_net_forward(net, 0, IMAGES, rgb, device));
+        FUT_TEST_OK(bk->download(bk, got, device, bytes, NULL));
+        FUT_TEST_OK(bk->sync(bk, NULL));
+        double error = distance(n, o->real, got, want + eval * count);
+        print_message("%s on %s, %lld px, %s: relative error %.2g\n", n->backbone, o->backend, (long long)size,
+                      eval ? "inference" : "training", error);
+        if (!(error < o->embedding_tolerance)) fail_msg("above %g", o->embedding_tolerance);
+    }
+    bk->free(bk, device);
+    fut_mem_free(got);
+    fut_mem_free(want);
+    fut_mem_free(rgb);
+    destroy_net(&net, &bk);
+}
+
+static void embeddings_on_cpu(void **state)
+{
+    (void)state;
+    for (int s = 0; s < SIZES; s++) {
+        check_embeddings(&b0, &cpu, s);
+        check_embeddings(&lite0, &cpu, s);
+        check_embeddings(&tiny, &cpu, s);
+    }
+}
+
+static void embeddings_on_ref(void **state)
+{
+    (void)state;
+    check_embeddings(&b0, &ref, SIZES - 1);
+    check_embeddings(&lite0, &ref, SIZES - 1);
+    for (int s = 0; s < SIZES; s++)
+        check_embeddings(&tiny, &ref, s);
+}
+
+/* ---- gradients ------------------------------------------------------------------------------------------------------------------- */
+
+static const fut_net_tensor *find_tensor(const fut_net *net, const char *name)
+{
+    for (int64_t i = 0; i < fut_net_tensor_count(net); i++)
+        if (strcmp(fut_net_tensor_at(net, i)->name, name) == 0) return fut_net_tensor_at(net, i);
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+/* Compare a tensor with its line: norm and picks, both relative to *scale, which becomes the tensor's norm. A bias is measured against the
+ * weight before it where that is larger: the gradient of a shift which the next batch norm takes away again is zero but for rounding.
+ * Returns the larger error. */
+static double tensor_error(const oracle *o, const fut_net_tensor *tensor, const void *pack, char **cursor, double *scale)
+{
+    double sum = 0, norm = strtod(*cursor, cursor);
+    bool bias = strcmp(strrchr(tensor->name, '.'), ".bias") == 0;
+    if (!bias || norm > *scale) *scale = norm;
+    for (int64_t i = 0; i < tensor->count; i++) {
+        double value = net_fill_load(o->real, pack, tensor->offset + i);
+        sum += value * value;
+    }
+    double worst = fabs(sqrt(sum) - norm) / *scale;
+    for (int k = 0; k < PICKS; k++) {
+        int64_t index = strtoll(*cursor, cursor, 10);
+        double want = strtod(*cursor, cursor);
+        double error = fabs(net_fill_load(o->real, pack, tensor->offset + index) - want) / *scale;
+        if (!(error <= worst)) worst = error;
+    }
+    return worst;
+}
+
+static void check_lines(const network *n, const oracle *o, const fut_net *net, const void *gradients, const void *stats)
+{
+    FILE *f = open_golden(n, "gradients.txt");
+    char line[1024], worst_name[256] = "";
+    double worst = 0, scale = 0, peer_f32 = 0;
+    int64_t lines = 0;
+    assert_true(next_line(f, line, sizeof line));
+    assert_int_equal(sscanf(line, "%lf", &peer_f32), 1);
+    double tolerance = o->gradient_tolerance;
+    if (o->real == FUT_F32 && 3 * peer_f32 > tolerance) tolerance = 3 * peer_f32;
+    for (; next_line(f, line, sizeof line); lines++) {
+        char *cursor = strchr(line, ' ');
+        *cursor++ = '\0';
+        const fut_net_tensor *tensor = find_tensor(net, line);
+        double error = tensor_error(o, tensor, tensor->trainable ? gradients : stats, &cursor, &scale);
+        if (!(error <= worst)) {
+            worst = error;
+            snprintf(worst_name, sizeof worst_name, "%s", line);
+        }
+    }
+    fclose(f);
+    print_message("%s on %s: %lld gradients and statistics, largest relative error %.2g (%s)\n", n->backbone, o->backend, (long long)lines,
+                  worst, worst_name);
+    assert_int_equal(lines, fut_net_tensor_count(net));
+    if (!(worst < tolerance)) fail_msg("above %g", tolerance);
+}
+
+static void check_gradients(const network *n, const oracle *o)
+{
+    fut_backend *bk = NULL;
+    fut_net *net = make_net(n, o, n->gradient_size, &bk);
+    uint8_t *rgb = net_fill_images(IMAGES, n->gradient_size);
+    size_t real = fut_dtype_size(o->real);
+    int64_t count = IMAGES * n->embedding;
+    void *host = NULL, *e = NULL, *de = NULL, *leaf = NULL;
+    size_t leaf_bytes = (size_t)fut_net_leaf_count(net) * real;
+    FUT_TEST_OK(fut_mem_alloc(leaf_bytes, 1, &host));
+    FUT_TEST_OK(bk->alloc(bk, (size_t)count * real, &e));
+    FUT_TEST_OK(bk->alloc(bk, (size_t)count * real, &de));
+    FUT_TEST_OK(bk->alloc(bk, leaf_bytes, &leaf));
+    for (int64_t i = 0; i < count; i++)
+        net_fill_store(o->real, host, i, net_fill_signed_unit(net_fill_hash("d_embeddings"), i));
+    FUT_TEST_OK(bk->upload(bk, de, host, (size_t)count * real, NULL));
+
+    FUT_TEST_OK(fut_net_forward(net, 0, IMAGES, rgb, e));
+    FUT_TEST_OK(fut_net_backward(net, 0, IMAGES, de, leaf));
+    FUT_TEST_OK(fut_net_update_stats(net, leaf, 1));
+    FUT_TEST_OK(bk->download(bk, host, leaf, leaf_bytes, NULL));
+    void *stats = (char *)host + (size_t)fut_net_param_count(net) * real;
+    FUT_TEST_OK(bk->download(bk, stats, fut_net_stats(net), (size_t)fut_net_stat_count(net) * real, NULL));
+    FUT_TEST_OK(bk->sync(bk, NULL));
+    check_lines(n, o, net, host, stats);
+    assert_int_equal(*fut_net_steps_tracked(net), 1);
+
+    bk->free(bk, e);
+    bk->free(bk, de);
+    bk->free(bk, leaf);
+    fut_mem_free(host);
+    fut_mem_free(rgb);
+    destroy_net(&net, &bk);
+}
+
+static void gradients_on_cpu(void **state)
+{
+    (void)state;
+    check_gradients(&b0, &cpu);
+    check_gradients(&lite0, &cpu);
+    check_gradients(&tiny, &cpu);
+}
+
+static void gradients_on_ref(void **state)
+{
+    (void)state;
+    check_gradients(&b0, &ref);
+    check_gradients(&lite0, &ref);
+    check_gradients(&tiny, &ref);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tensors_of_b0),     cmocka_unit_test(tensors_of_lite0), cmocka_unit_test(tensors_of_tiny),
+        cmocka_unit_test(embeddings_on_ref), cmocka_unit_test(gradients_on_ref), cmocka_unit_test(embeddings_on_cpu),
+        cmocka_unit_test(gradients_on_cpu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
