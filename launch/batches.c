@@ -104,10 +104,9 @@ fut_status fut_batches_create(const fut_config *config, fut_comm *comm, const fu
     b->my_first = my_first;
     b->my_end = my_end;
     b->size = config->train.batch;
-    if (fut_comm_rank(comm) == 0) {
-        FUT_TRY_GOTO(create_sampler(b), out);
-        b->pass_length = fut_sampler_pass_length(b->sampler);
-    }
+    if (fut_comm_rank(comm) == 0) st = create_sampler(b);
+    FUT_TRY_GOTO(fut_comm_agree(comm, st), out); /* before the others wait for what rank 0 alone can make */
+    if (fut_comm_rank(comm) == 0) b->pass_length = fut_sampler_pass_length(b->sampler);
     FUT_TRY_GOTO(fut_comm_broadcast(comm, &b->pass_length, 1, FUT_I64, 0, "pass length"), out);
     FUT_CHECK_GOTO(b->size <= b->pass_length, FUT_ERR_CONFIG, out,
                    "train.batch %lld is larger than a pass of the sampler, %lld photos: use a smaller batch or a larger sampler.length",

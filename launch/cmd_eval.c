@@ -70,16 +70,33 @@ static void evaluation_fini(evaluation *e)
 
 /* ---- measuring ----------------------------------------------------------------------------------------------------------------- */
 
-static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *args)
+static fut_status open_part(evaluation *e, const fut_args *args)
 {
     int part = 0;
+    int64_t n = 0;
     const char *file = fut_args_is_given(args, "data") ? fut_args_get(args, "data") : e->trained.config->data.file;
     FUT_TRY(fut_args_get_word(args, "part", &part));
     e->part = (fut_part)part;
     FUT_TRY(fut_dataset_open(file, &e->dataset));
-    int64_t n = 0;
     (void)fut_dataset_get_part(e->dataset, e->part, &n);
     FUT_CHECK(n > 0, FUT_ERR_DATA, "%s: its %s part is empty", file, fut_part_names[part]);
+    return FUT_OK;
+}
+
+/* The network and what it is measured on. */
+static fut_status open_inputs(evaluation *e, int local_ranks, const fut_args *args)
+{
+    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, fut_model_threads(local_ranks),
+                             &e->trained));
+    FUT_TRY(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false));
+    if (!fut_args_is_given(args, "pairs")) return open_part(e, args);
+    FUT_CHECK(fut_args_is_given(args, "images"), FUT_ERR_USAGE, "--pairs needs --images DIR, the folder with the photos");
+    FUT_CHECK(!fut_args_is_given(args, "data"), FUT_ERR_USAGE, "--pairs and --data exclude each other");
+    return fut_pairs_read(fut_args_get(args, "pairs"), &e->pairs);
+}
+
+static fut_status measure_part(evaluation *e, fut_comm *comm)
+{
     const fut_config *config = e->trained.config;
     return fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST,
                              &config->loss, &e->result);
@@ -88,12 +105,8 @@ static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *ar
 static fut_status measure_pairs(evaluation *e, const fut_args *args)
 {
     fut_pairs_options options = {.flip = fut_args_is_given(args, "flip"), .chunk = e->trained.config->eval.batch, .n_hardest = HARDEST};
-    const char *folder = fut_args_get(args, "images");
-    FUT_CHECK(folder != NULL, FUT_ERR_USAGE, "--pairs needs --images DIR, the folder with the photos");
-    FUT_CHECK(!fut_args_is_given(args, "data"), FUT_ERR_USAGE, "--pairs and --data exclude each other");
     FUT_TRY(fut_args_get_f64(args, "crop", 0.01, 1, &options.crop));
-    FUT_TRY(fut_pairs_read(fut_args_get(args, "pairs"), &e->pairs));
-    return fut_evaluate_pairs(e->trained.net, &e->pairs, folder, &options, &e->result.verification);
+    return fut_evaluate_pairs(e->trained.net, &e->pairs, fut_args_get(args, "images"), &options, &e->result.verification);
 }
 
 /* ---- the hardest pairs, as pictures -------------------------------------------------------------------------------------------- */
@@ -230,18 +243,16 @@ static fut_status evaluate(fut_comm *comm, int argc, char **argv)
     fut_status st = FUT_OK;
     fut_args *args = NULL;
     evaluation *e = NULL;
-    FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
+    FUT_TRY_GOTO(fut_comm_agree(comm, fut_args_parse(args_table, intro, argc, argv, &args)), out);
     if (args == NULL) goto out;
     FUT_TRY_GOTO(FUT_NEW(&e), out);
-    FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0,
-                                  fut_model_threads(fut_boot_local_size(comm)), &e->trained),
-                 out);
-    FUT_TRY_GOTO(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false), out);
-    if (fut_args_is_given(args, "pairs"))
-        FUT_TRY_GOTO(measure_pairs(e, args), out);
-    else
-        FUT_TRY_GOTO(measure_part(e, comm, args), out);
-    if (fut_comm_rank(comm) == 0) FUT_TRY_GOTO(report(e, args), out);
+    FUT_TRY_GOTO(fut_comm_agree(comm, open_inputs(e, fut_boot_local_size(comm), args)), out);
+    if (e->dataset != NULL) FUT_TRY_GOTO(measure_part(e, comm), out);
+    if (fut_comm_rank(comm) == 0) {
+        if (e->dataset == NULL) st = measure_pairs(e, args);
+        if (st == FUT_OK) st = report(e, args);
+    }
+    st = fut_comm_agree(comm, st);
 out:
     if (e != NULL) evaluation_fini(e);
     fut_mem_free(e);

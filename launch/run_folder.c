@@ -19,7 +19,7 @@ struct fut_run_folder {
     int lock_fd; /* flock held while the run lives: the kernel releases it however the process ends */
 };
 
-enum { LOCK_TEXT_MAX = 512 };
+enum { LOCK_TEXT_MAX = 512, LINK_TEXT_MAX = 256 };
 
 fut_status fut_run_path(const char *run, const char *name, fut_str *text_out)
 {
@@ -185,12 +185,41 @@ out:
     return st;
 }
 
-fut_status fut_run_prune(const char *run, int64_t keep, int64_t best_step)
+/* The step that a link of the run folder leads to; -1: no such link. */
+static fut_status read_link(const char *run, const char *link_name, int64_t *step_out)
+{
+    fut_status st = FUT_OK;
+    fut_str link = {0};
+    char target[LINK_TEXT_MAX];
+    *step_out = -1;
+    FUT_TRY_GOTO(fut_run_path(run, link_name, &link), out);
+    ssize_t length = readlink(fut_str_text(&link), target, sizeof target - 1);
+    if (length > 0) {
+        target[length] = '\0';
+        const char *name = strrchr(target, '/');
+        *step_out = step_of_name(name != NULL ? name + 1 : target);
+    }
+out:
+    fut_str_fini(&link);
+    return st;
+}
+
+fut_status fut_run_was_saved(const char *run, bool *was_saved_out)
+{
+    int64_t step = -1;
+    FUT_TRY(read_link(run, "last.h5", &step));
+    *was_saved_out = step >= 0;
+    return FUT_OK;
+}
+
+fut_status fut_run_prune(const char *run, int64_t keep)
 {
     fut_status st = FUT_OK;
     int64_t *steps = NULL;
     int64_t count = 0;
+    int64_t best_step = -1;
     fut_str path = {0};
+    FUT_TRY_GOTO(read_link(run, "best.h5", &best_step), out);
     FUT_TRY_GOTO(fut_run_list_checkpoints(run, &steps, &count), out);
     for (int64_t i = keep; i < count; i++) {
         if (steps[i] == best_step) continue;

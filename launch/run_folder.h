@@ -9,7 +9,8 @@
 
 #include "core/base/str.h"
 
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,10 +31,12 @@ fut_status fut_run_checkpoint_path(const char *run, int64_t step, fut_str *text_
 fut_status fut_run_list_checkpoints(const char *run, int64_t **steps_out, int64_t *count_out) FUT_MUST_CHECK;
 /* Point last.h5 or best.h5 at a step's checkpoint, atomically. */
 fut_status fut_run_link(const char *run, const char *link_name, int64_t step) FUT_MUST_CHECK;
+/* Has a checkpoint ever been written here? last.h5 stays when its checkpoint is gone or set aside. */
+fut_status fut_run_was_saved(const char *run, bool *was_saved_out) FUT_MUST_CHECK;
 /* Move a damaged checkpoint to checkpoints/step-....h5.damaged. */
 fut_status fut_run_set_aside(const char *run, int64_t step) FUT_MUST_CHECK;
-/* Remove checkpoints that are neither among the newest `keep` nor `best_step`. */
-fut_status fut_run_prune(const char *run, int64_t keep, int64_t best_step) FUT_MUST_CHECK;
+/* Remove checkpoints that are neither among the newest `keep` nor where best.h5 leads. */
+fut_status fut_run_prune(const char *run, int64_t keep) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ double fut_step_timer_end(fut_step_timer *timer)
 
 /* ---- metrics.jsonl ------------------------------------------------------------------------------------------------------------- */
 
-enum { METRICS_MAX_BYTES = 1 << 30 };
+enum { METRICS_MAX_BYTES = 1 << 30, LINE_MAX_BYTES = 2048 };
 
 /* The step a line is about; -1 for a line that is no object (a write that was cut short). */
 static int64_t step_of_line(const char *line, size_t length)
@@ -96,7 +96,7 @@ static void write_line(fut_step_report *report, const char *line)
 
 static void write_step(fut_step_report *report, const fut_step_result *r, const fut_step_timer *timer, double wall)
 {
-    char line[2048];
+    char line[LINE_MAX_BYTES];
     int used = snprintf(line, sizeof line,
                         "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"loss\":%.9g,\"lr\":%.9g,\"gradient_norm\":%.9g,\"images\":%" PRId64
                         ",\"active_pos\":%.0f,\"active_neg\":%.0f,\"count_pos\":%.0f,\"count_neg\":%.0f,\"mean_pos\":%.6g,\"mean_neg\":%.6g"
@@ -111,24 +111,25 @@ static void write_step(fut_step_report *report, const fut_step_result *r, const 
 
 /* ---- the line for people ------------------------------------------------------------------------------------------------------- */
 
-static void format_step(const fut_step_report *report, const fut_step_result *r, fut_str *line)
+static void format_step(const fut_step_report *report, const fut_step_result *r, char line[LINE_MAX_BYTES])
 {
     char eta[64];
     double img_per_s = (double)report->images / report->wall;
     fut_clock_format((double)(r->steps - r->step) * (double)r->images / img_per_s, eta, sizeof eta);
-    fut_status st = fut_str_printf(line,
-                                   "epoch %" PRId64 "/%" PRId64 "  step %" PRId64 "/%" PRId64
-                                   "  loss %.4f  active +%.0f/%.0f -%.0f/%.0f  similarity %+.3f %+.3f  lr %.2e  %.1f img/s  ",
-                                   r->epoch + 1, r->epochs, r->step, r->steps, r->loss.loss, r->loss.active_pos, r->loss.count_pos,
-                                   r->loss.active_neg, r->loss.count_neg, r->loss.mean_pos, r->loss.mean_neg, r->lr, img_per_s);
-    for (int s = 0; s < FUT_SECTIONS && st == FUT_OK; s++)
-        st = fut_str_printf(line, "%s%s %.0f%%", s > 0 ? " " : "(", section_names[s], 100 * report->seconds[s] / report->wall);
-    if (st == FUT_OK) st = fut_str_printf(line, ")  %s left", eta);
+    int used = snprintf(line, LINE_MAX_BYTES,
+                        "epoch %" PRId64 "/%" PRId64 "  step %" PRId64 "/%" PRId64
+                        "  loss %.4f  active +%.0f/%.0f -%.0f/%.0f  similarity %+.3f %+.3f  lr %.2e  %.1f img/s  ",
+                        r->epoch + 1, r->epochs, r->step, r->steps, r->loss.loss, r->loss.active_pos, r->loss.count_pos, r->loss.active_neg,
+                        r->loss.count_neg, r->loss.mean_pos, r->loss.mean_neg, r->lr, img_per_s);
+    for (int s = 0; s < FUT_SECTIONS; s++)
+        used += snprintf(line + used, (size_t)(LINE_MAX_BYTES - used), "%s%s %.0f%%", s > 0 ? " " : "(", section_names[s],
+                         100 * report->seconds[s] / report->wall);
+    (void)snprintf(line + used, (size_t)(LINE_MAX_BYTES - used), ")  %s left", eta);
 }
 
 void fut_step_report_write(fut_step_report *report, const fut_step_result *result, const fut_step_timer *timer, double wall)
 {
-    fut_str line = {0};
+    char line[LINE_MAX_BYTES];
     write_step(report, result, timer, wall);
     report->images += result->images;
     report->wall += wall;
@@ -136,16 +137,15 @@ void fut_step_report_write(fut_step_report *report, const fut_step_result *resul
         report->seconds[s] += timer->seconds[s];
     bool due = result->step % report->log_every == 0 || result->step == 1 || result->step == result->steps;
     if (!due && !fut_log_is_terminal()) return;
-    format_step(report, result, &line);
+    format_step(report, result, line);
     if (due) {
-        FUT_INFO("%s", fut_str_text(&line));
+        FUT_INFO("%s", line);
         report->images = 0;
         report->wall = 0;
         memset(report->seconds, 0, sizeof report->seconds);
     } else {
-        fut_log_progress("%s", fut_str_text(&line));
+        fut_log_progress("%s", line);
     }
-    fut_str_fini(&line);
 }
 
 void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary *e)

@@ -207,7 +207,7 @@ static fut_status train_loop(fut_trainer *t)
         FUT_TRY(receive_order(t, &order));
         FUT_TRY(train_step(t, &order));
         if (order.evaluate) FUT_TRY(evaluate(t, &is_best));
-        if (order.save || is_best) FUT_TRY(fut_trainer_save(t, is_best, order.stop || t->progress.step == t->total_steps));
+        if (order.save || is_best) FUT_TRY(fut_trainer_save(t, order.stop || t->progress.step == t->total_steps));
         if (order.stop && t->progress.step < t->total_steps)
             return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED,
                                                     "stopped on request after step %lld of %lld; the same command goes on from there",

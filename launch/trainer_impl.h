@@ -47,8 +47,8 @@ typedef struct fut_trainer {
 fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *trainer_out) FUT_MUST_CHECK;
 void fut_trainer_close(fut_trainer *trainer);
 
-/* Rank 0 writes a checkpoint of the current state, links last.h5 (and best.h5), prunes; the others wait for it. A failure to write is a
+/* Rank 0 writes a checkpoint of the current state, links last.h5 and best.h5, prunes; the others wait for it. A failure to write is a
  * warning while an older checkpoint stands; `must` makes it an error. Collective. */
-fut_status fut_trainer_save(fut_trainer *trainer, bool is_best, bool must) FUT_MUST_CHECK;
+fut_status fut_trainer_save(fut_trainer *trainer, bool must) FUT_MUST_CHECK;
 
 #endif

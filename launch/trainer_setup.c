@@ -30,6 +30,7 @@ static fut_status find_newest_good(fut_trainer *t, resume_point *point, fut_chec
     fut_str path = {0};
     int64_t *steps = NULL;
     int64_t count = 0;
+    bool was_saved = false;
     point->step = -1;
     FUT_TRY_GOTO(fut_run_list_checkpoints(run, &steps, &count), out);
     for (int64_t i = 0; i < count && point->step < 0; i++) {
@@ -45,10 +46,11 @@ static fut_status find_newest_good(fut_trainer *t, resume_point *point, fut_chec
             goto out;
         }
     }
-    FUT_CHECK_GOTO(
-        point->step >= 0 || count == 0, FUT_ERR_DATA, out,
-        "%s: none of its %lld checkpoints is good, and a run is never started over silently: restore one, or choose another `run:`", run,
-        (long long)count);
+    FUT_TRY_GOTO(fut_run_was_saved(run, &was_saved), out);
+    FUT_CHECK_GOTO(point->step >= 0 || (count == 0 && !was_saved), FUT_ERR_DATA, out,
+                   "%s: the run has been saved, but no good checkpoint is left, and a run is never started over silently: restore one into "
+                   "%s/checkpoints, remove the folder to start over, or choose another `run:`",
+                   run, run);
 out:
     fut_mem_free(steps);
     fut_str_fini(&path);
@@ -103,12 +105,24 @@ static fut_status open_folder(fut_trainer *t, resume_point *point)
     fut_log_set_file(t->log_file);
     FUT_TRY_GOTO(find_newest_good(t, point, &meta), out);
     if (point->step >= 0) FUT_TRY_GOTO(check_resume(t, &meta, point), out);
+out:
+    fut_checkpoint_meta_fini(&meta);
+    fut_str_fini(&path);
+    return st;
+}
+
+/* The records of the run, once nothing can refuse it any more: a refused start must leave the folder as it was. */
+static fut_status open_records(fut_trainer *t, const resume_point *point)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    const char *run = t->config->run;
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &path), out);
     FUT_TRY_GOTO(fut_file_write(fut_str_text(&path), t->meta.config.data, t->meta.config.length), out);
     FUT_TRY_GOTO(fut_run_path(run, "metrics.jsonl", &path), out);
     FUT_TRY_GOTO(fut_step_report_open(&t->report, fut_str_text(&path), point->step < 0 ? 0 : point->step, t->config->train.log_every), out);
+    if (point->step >= 0) FUT_TRY_GOTO(fut_run_link(run, "last.h5", point->step), out);
 out:
-    fut_checkpoint_meta_fini(&meta);
     fut_str_fini(&path);
     return st;
 }
@@ -178,15 +192,20 @@ static fut_status create_step_memory(fut_trainer *t)
     FUT_TRY(fut_net_reserve(t->net, t->my_end - t->my_first, largest_shard(t), true));
     FUT_TRY(fut_loss_create(t->bk, &config->loss, FUT_F32, batch, largest_shard(t), t->dim, &t->loss));
     FUT_TRY(fut_optim_create(t->bk, &config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
-    FUT_TRY(fut_batches_create(config, t->comm, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
     FUT_TRY(fut_tree_create(t->comm, t->shards, fut_net_leaf_count(t->net), FUT_F32, &t->tree));
     FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e_dealt));
     FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e));
     FUT_TRY(FUT_NEW_ARRAY(largest_shard(t) * t->dim, &t->de));
     FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf));
     FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf_sum));
-    int64_t epochs_steps = config->train.epochs * fut_batches_per_epoch(t->batches);
-    t->total_steps = config->train.steps > 0 ? config->train.steps : epochs_steps;
+    return FUT_OK;
+}
+
+static fut_status create_batches(fut_trainer *t)
+{
+    const fut_config_train *train = &t->config->train;
+    FUT_TRY(fut_batches_create(t->config, t->comm, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
+    t->total_steps = train->steps > 0 ? train->steps : train->epochs * fut_batches_per_epoch(t->batches);
     return FUT_OK;
 }
 
@@ -235,6 +254,7 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
         else
             st = fut_net_init(t->net, (uint64_t)t->config->seed);
         if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0') st = fut_weights_load(t->net, t->config->model.weights);
+        if (st == FUT_OK) st = open_records(t, point);
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
     FUT_TRY(share_state(t));
@@ -252,11 +272,11 @@ fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_traine
     if (fut_comm_rank(comm) == 0) st = open_folder(t, &point);
     FUT_TRY(fut_comm_agree(comm, st));
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
-    FUT_TRY(decide_shards(t, &point));
+    FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
     FUT_TRY(fut_comm_agree(comm, create_model(t, &point)));
-    st = create_step_memory(t);
-    FUT_TRY(fut_comm_agree(comm, st));
+    FUT_TRY(fut_comm_agree(comm, create_step_memory(t)));
+    FUT_TRY(fut_comm_agree(comm, create_batches(t)));
     FUT_TRY(start_or_resume(t, &point));
     t->last_save = fut_clock_now();
     return FUT_OK;
@@ -283,7 +303,20 @@ void fut_trainer_close(fut_trainer *t)
 
 /* ---- saving -------------------------------------------------------------------------------------------------------------------- */
 
-static fut_status write_checkpoint(fut_trainer *t, bool is_best)
+/* best.h5 leads to the best step's checkpoint, if that could be written. At every save, since a run may have died between the two. */
+static fut_status link_best(const char *run, int64_t best_step)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    if (best_step < 0) return FUT_OK;
+    FUT_TRY_GOTO(fut_run_checkpoint_path(run, best_step, &path), out);
+    if (fut_file_exists(fut_str_text(&path))) FUT_TRY_GOTO(fut_run_link(run, "best.h5", best_step), out);
+out:
+    fut_str_fini(&path);
+    return st;
+}
+
+static fut_status write_checkpoint(fut_trainer *t)
 {
     fut_status st = FUT_OK;
     const char *run = t->config->run;
@@ -292,19 +325,19 @@ static fut_status write_checkpoint(fut_trainer *t, bool is_best)
     FUT_TRY_GOTO(fut_run_checkpoint_path(run, p->step, &path), out);
     FUT_TRY_GOTO(fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->net, t->optim, fut_batches_sampler_state(t->batches)), out);
     FUT_TRY_GOTO(fut_run_link(run, "last.h5", p->step), out);
-    if (is_best) FUT_TRY_GOTO(fut_run_link(run, "best.h5", p->step), out);
-    FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep, p->best_step), out);
+    FUT_TRY_GOTO(link_best(run, p->best_step), out);
+    FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep), out);
     FUT_DEBUG("saved %s", fut_str_text(&path));
 out:
     fut_str_fini(&path);
     return st;
 }
 
-fut_status fut_trainer_save(fut_trainer *t, bool is_best, bool must)
+fut_status fut_trainer_save(fut_trainer *t, bool must)
 {
     fut_status st = FUT_OK;
     if (fut_comm_rank(t->comm) == 0) {
-        st = write_checkpoint(t, is_best);
+        st = write_checkpoint(t);
         if (st != FUT_OK && !must) {
             FUT_WARN("could not save step %lld: %s; training goes on, the older checkpoint stands", (long long)t->progress.step,
                      fut_trail_message());

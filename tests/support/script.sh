@@ -1,0 +1,74 @@
+# What script tests share; sourced as `. tests/support/script.sh "$1"`, with the binary folder.
+# A test runs in a temporary folder $tmp, removed at its end, with $futago and `ranks N COMMAND...` (mpirun).
+set -eu
+futago=$(realpath "$1")/futago
+source_dir=$PWD
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/futago-test-XXXXXX")
+at_exit=
+trap 'status=$?; eval "$at_exit"; rm -rf "$tmp"; exit $status' EXIT
+cd "$tmp"
+export OMP_NUM_THREADS=1 TMPDIR="$tmp"
+
+fail()
+{
+    printf 'FAILED: %s\n' "$*" >&2
+    [ -f out ] && sed 's/^/  out: /' out >&2
+    [ -f err ] && tail -n 40 err | sed 's/^/  err: /' >&2
+    exit 1
+}
+
+skip()
+{
+    printf 'skipped: %s\n' "$*"
+    exit 77
+}
+
+ranks()
+{
+    timeout -k 5 120 "$source_dir/launch/mpirun.sh" "$@"
+}
+
+# expect EXIT_CODE COMMAND...: output in ./out, messages in ./err.
+expect()
+{
+    local want=$1 got=0
+    shift
+    "$@" >out 2>err </dev/null || got=$?
+    [ "$got" -eq "$want" ] || fail "exit code $got, expected $want: $*"
+}
+
+# says TEXT...: each text stands in ./err (or ./out).
+says()
+{
+    local text
+    for text in "$@"; do
+        grep -qF -- "$text" err || grep -qF -- "$text" out || fail "no message says: $text"
+    done
+}
+
+# digest: of the model, from the last training's messages.
+digest()
+{
+    sed -n 's/.*model sha256 \([0-9a-f]\{64\}\).*/\1/p' err | tail -n 1
+}
+
+# make_faces FOLDER FILE PEOPLE PHOTOS: drawn faces, packed at 16 pixels with an identity split.
+make_faces()
+{
+    "$futago" synth -o "$1" --ids "$3" --images "$4" --size 32 --seed 3 >/dev/null 2>&1
+    "$futago" pack "$1" -o "$2" --size 16 --split identity >/dev/null 2>&1
+}
+
+# write_config FILE: 2 epochs of 10 steps over 20 people of faces.h5, in milliseconds a step; further settings by --set.
+write_config()
+{
+    cat >"$1" <<'YAML'
+run: run
+backend: ref
+data: {file: faces.h5, size: 16}
+model: {backbone: tiny, embedding: 8}
+sampler: {m: 4, length: 160}
+optimizer: {type: adamw, lr: 1e-3}
+train: {epochs: 2, batch: 16, shards: 4, threads: 1, save_steps: 3, log_every: 5}
+YAML
+}
