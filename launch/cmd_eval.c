@@ -25,7 +25,7 @@ enum { HARDEST = 12, FACTS_MAX = 8 };
 
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("RUN", "folder of a trained run"),
-    FUT_ARG_VALUE('p', "part", "train|val|test", "test", "part of the split"),
+    FUT_ARG_VALUE('p', "part", "train|val|test|val+test", "test", "part of the split"),
     FUT_ARG_VALUE('d', "data", "FILE", NULL, "another packed file than the run's own"),
     FUT_ARG_VALUE(0, "pairs", "FILE", NULL, "a list of pairs in LFW's format"),
     FUT_ARG_VALUE(0, "images", "DIR", NULL, "the photos that --pairs names"),
@@ -42,7 +42,7 @@ typedef struct evaluation {
     fut_trained trained;
     fut_dataset *dataset; /* NULL with --pairs */
     fut_pairs pairs;      /* with --pairs */
-    fut_part part;
+    fut_eval_part part;
     fut_part_result result;
     fut_curves curves;
     fut_image picture[4 * HARDEST];
@@ -73,13 +73,12 @@ static void evaluation_fini(evaluation *e)
 static fut_status open_part(evaluation *e, const fut_args *args)
 {
     int part = 0;
-    int64_t n = 0;
     const char *file = fut_args_is_given(args, "data") ? fut_args_get(args, "data") : e->trained.config->data.file;
     FUT_TRY(fut_args_get_word(args, "part", &part));
-    e->part = (fut_part)part;
+    e->part = (fut_eval_part)part;
     FUT_TRY(fut_dataset_open(file, &e->dataset));
-    (void)fut_dataset_get_part(e->dataset, e->part, &n);
-    FUT_CHECK(n > 0, FUT_ERR_DATA, "%s: its %s part is empty", file, fut_part_names[part]);
+    int64_t n = fut_eval_part_size(e->dataset, e->part);
+    FUT_CHECK(n > 0, FUT_ERR_DATA, "%s: its %s part is empty", file, fut_eval_part_names[part]);
     return FUT_OK;
 }
 
@@ -177,7 +176,7 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
         fut_str_printf(add_fact(e, "checkpoint"), "%s, step %lld", fut_str_text(&e->trained.path), (long long)e->trained.progress.step));
     if (e->dataset != NULL)
         FUT_TRY(fut_str_printf(add_fact(e, "dataset"), "%s, %s part, %lld photos", fut_dataset_get_path(e->dataset),
-                               fut_part_names[e->part], (long long)e->result.n));
+                               fut_eval_part_names[e->part], (long long)e->result.n));
     else
         FUT_TRY(fut_str_printf(add_fact(e, "pairs"), "%s over %s", fut_args_get(args, "pairs"), fut_args_get(args, "images")));
     FUT_TRY(fut_str_printf(add_fact(e, "pairs scored"), "%lld of one person, %lld of different people", (long long)v->n_same,

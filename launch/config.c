@@ -8,7 +8,7 @@
 #include "core/optim/optim.h"
 #include "core/sched/sched.h"
 #include "data/augment.h"
-#include "data/dataset.h"
+#include "launch/evaluate.h"
 
 #include <string.h>
 
@@ -60,7 +60,7 @@ static const fut_opt train_options[] = {
 
 static const fut_opt eval_options[] = {
     FUT_OPT_I64(fut_config_eval, every, "1", 0, 1e9, "epochs", "epochs between evaluations; 0: only at the end"),
-    FUT_OPT_ENUM(fut_config_eval, part, "val", fut_part_names, "part of the split that is evaluated"),
+    FUT_OPT_ENUM(fut_config_eval, part, "val", fut_eval_part_names, "part of the split that is evaluated"),
     FUT_OPT_ENUM(fut_config_eval, best, "eer", best_names, "what the best checkpoint is best in"),
     FUT_OPT_I64(fut_config_eval, batch, "32", 1, 4096, "photos", "photos embedded at once"),
     FUT_OPT_END,

@@ -5,6 +5,7 @@
 #include "data/loader.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { READ_AHEAD = 3 };
@@ -94,9 +95,19 @@ void fut_part_result_fini(fut_part_result *result)
     *result = (fut_part_result){0};
 }
 
-/* Ids of a part sorted as the split has them, their labels, their embeddings. */
+const char *const fut_eval_part_names[] = {"train", "val", "test", "val+test", NULL};
+
+int64_t fut_eval_part_size(const fut_dataset *dataset, fut_eval_part part)
+{
+    int64_t n[FUT_PART_COUNT];
+    for (int i = 0; i < FUT_PART_COUNT; i++)
+        (void)fut_dataset_get_part(dataset, (fut_part)i, &n[i]);
+    return part == FUT_EVAL_VAL_AND_TEST ? n[FUT_PART_VAL] + n[FUT_PART_TEST] : n[part];
+}
+
+/* Photos of a part in the split's order, their labels, their embeddings. */
 typedef struct embedded {
-    const int64_t *image;
+    int64_t *image;
     int64_t *label;
     float *embedding;
     int64_t n;
@@ -104,20 +115,55 @@ typedef struct embedded {
 
 static void embedded_fini(embedded *e)
 {
+    fut_mem_free(e->image);
     fut_mem_free(e->label);
     fut_mem_free(e->embedding);
 }
 
-static fut_status embed_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
-                             embedded *out)
+static fut_status list_part(const fut_dataset *dataset, fut_eval_part part, embedded *out)
 {
     const int32_t *label_of = fut_dataset_get_labels(dataset);
-    out->image = fut_dataset_get_part(dataset, part, &out->n);
+    fut_part first = part == FUT_EVAL_VAL_AND_TEST ? FUT_PART_VAL : (fut_part)part;
+    int64_t n_first = 0;
+    int64_t n_second = 0;
+    const int64_t *ids = fut_dataset_get_part(dataset, first, &n_first);
+    const int64_t *more = fut_dataset_get_part(dataset, FUT_PART_TEST, &n_second);
+    if (part != FUT_EVAL_VAL_AND_TEST) n_second = 0;
+    out->n = n_first + n_second;
+    FUT_TRY(FUT_NEW_ARRAY(out->n, &out->image));
     FUT_TRY(FUT_NEW_ARRAY(out->n, &out->label));
-    FUT_TRY(FUT_NEW_ARRAY(out->n * fut_net_get_spec(net)->embedding, &out->embedding));
+    memcpy(out->image, ids, (size_t)n_first * sizeof *ids);
+    memcpy(out->image + n_first, more, (size_t)n_second * sizeof *more);
     for (int64_t i = 0; i < out->n; i++)
         out->label[i] = label_of[out->image[i]];
-    return fut_embed_dataset(net, comm, dataset, out->image, out->n, chunk, threads, out->embedding);
+    return FUT_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Does any person have two photos here? */
+static fut_status has_positive_pair(const embedded *e, bool *has_out)
+{
+    int64_t *sorted = NULL;
+    *has_out = false;
+    FUT_TRY(FUT_NEW_ARRAY(e->n, &sorted));
+    memcpy(sorted, e->label, (size_t)e->n * sizeof *sorted);
+    qsort(sorted, (size_t)e->n, sizeof *sorted, by_value);
+    for (int64_t i = 1; i < e->n; i++)
+        *has_out = *has_out || sorted[i] == sorted[i - 1];
+    fut_mem_free(sorted);
+    return FUT_OK;
+}
+
+static fut_status embed_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, int64_t chunk, int threads, embedded *part)
+{
+    FUT_TRY(FUT_NEW_ARRAY(part->n * fut_net_get_spec(net)->embedding, &part->embedding));
+    return fut_embed_dataset(net, comm, dataset, part->image, part->n, chunk, threads, part->embedding);
 }
 
 /* The training loss over all pairs of the part at once. */
@@ -155,36 +201,35 @@ out:
     return st;
 }
 
-static fut_status copy_ids(const embedded *from, int64_t **ids_out, int64_t *n_out)
-{
-    FUT_TRY(FUT_NEW_ARRAY(from->n, ids_out));
-    memcpy(*ids_out, from->image, (size_t)from->n * sizeof **ids_out);
-    *n_out = from->n;
-    return FUT_OK;
-}
-
-fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
+fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_eval_part part, int64_t chunk, int threads,
                              int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out)
 {
     fut_status st = FUT_OK;
     int64_t dim = fut_net_get_spec(net)->embedding;
-    int64_t n_positive = 0;
-    int64_t n_negative = 0;
+    bool has_positive = false;
     embedded query = {0};
     embedded train = {0};
     fut_part_result result = {0};
     fut_metric_options options = {.n_hardest = n_hardest};
-    fut_dataset_count_pairs(dataset, part, &n_positive, &n_negative);
-    result.paired_with_train = n_positive == 0 && part != FUT_PART_TRAIN;
-    FUT_TRY_GOTO(embed_part(net, comm, dataset, part, chunk, threads, &query), out);
-    if (result.paired_with_train) FUT_TRY_GOTO(embed_part(net, comm, dataset, FUT_PART_TRAIN, chunk, threads, &train), out);
+    FUT_TRY_GOTO(list_part(dataset, part, &query), out);
+    FUT_TRY_GOTO(has_positive_pair(&query, &has_positive), out);
+    result.paired_with_train = !has_positive && query.n > 0 && part != FUT_EVAL_TRAIN;
+    FUT_TRY_GOTO(embed_part(net, comm, dataset, chunk, threads, &query), out);
+    if (result.paired_with_train) {
+        FUT_TRY_GOTO(list_part(dataset, FUT_EVAL_TRAIN, &train), out);
+        FUT_TRY_GOTO(embed_part(net, comm, dataset, chunk, threads, &train), out);
+    }
     if (fut_comm_rank(comm) == 0) {
         fut_metric_set a = {.embedding = query.embedding, .label = query.label, .n = query.n};
         fut_metric_set b = {.embedding = train.embedding, .label = train.label, .n = train.n};
-        FUT_TRY_GOTO(copy_ids(&query, &result.image, &result.n), agree);
-        if (result.paired_with_train) FUT_TRY_GOTO(copy_ids(&train, &result.reference, &result.n_reference), agree);
         FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), agree);
         if (loss != NULL && query.n > 1) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
+        result.image = query.image;
+        result.n = query.n;
+        query.image = NULL;
+        result.reference = train.image;
+        result.n_reference = train.n;
+        train.image = NULL;
     }
 agree:
     FUT_TRY_GOTO(fut_comm_agree(comm, st), out);

@@ -21,6 +21,12 @@ fut_status fut_embed_dataset(fut_net *net, fut_comm *comm, const fut_dataset *da
 /* The same for pictures in memory: rgb [n, size, size, 3]. Not collective. */
 fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *embedding_out) FUT_MUST_CHECK;
 
+/* What can be evaluated: a part of the split, or the two held-out parts as one. */
+typedef enum fut_eval_part { FUT_EVAL_TRAIN, FUT_EVAL_VAL, FUT_EVAL_TEST, FUT_EVAL_VAL_AND_TEST } fut_eval_part;
+extern const char *const fut_eval_part_names[]; /* "train", "val", "test", "val+test"; NULL-terminated */
+/* Photos in it. */
+int64_t fut_eval_part_size(const fut_dataset *dataset, fut_eval_part part);
+
 typedef struct fut_part_result {
     fut_verification verification;
     double loss;            /* of all pairs of the part at once (the first FUT_EVAL_LOSS_MAX photos); NaN-free: 0 without pairs */
@@ -34,7 +40,7 @@ void fut_part_result_fini(fut_part_result *result);
 enum { FUT_EVAL_LOSS_MAX = 4096 };
 
 /* Evaluate one part of a dataset. Rank 0 gets the result, other ranks an empty one. loss may be NULL. Collective. */
-fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_part part, int64_t chunk, int threads,
+fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_eval_part part, int64_t chunk, int threads,
                              int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -158,8 +158,8 @@ static fut_status evaluate(fut_trainer *t, bool *is_best_out)
     double started = fut_clock_now();
     fut_part_result result = {0};
     fut_progress *p = &t->progress;
-    FUT_TRY(fut_evaluate_part(t->net, t->comm, t->dataset, (fut_part)config->eval.part, config->eval.batch, (int)config->data.threads, 0,
-                              &config->loss, &result));
+    FUT_TRY(fut_evaluate_part(t->net, t->comm, t->dataset, (fut_eval_part)config->eval.part, config->eval.batch, (int)config->data.threads,
+                              0, &config->loss, &result));
     if (fut_comm_rank(t->comm) == 0) {
         const fut_verification *v = &result.verification;
         double values[] = {[FUT_BEST_EER] = v->eer, [FUT_BEST_AUC] = v->auc, [FUT_BEST_LOSS] = result.loss};
@@ -174,7 +174,7 @@ static fut_status evaluate(fut_trainer *t, bool *is_best_out)
         }
         fut_eval_summary summary = {.step = p->step,
                                     .epoch = p->epoch,
-                                    .part = fut_part_names[config->eval.part],
+                                    .part = fut_eval_part_names[config->eval.part],
                                     .loss = result.loss,
                                     .seconds = fut_clock_now() - started,
                                     .is_best = is_best,
