@@ -7,10 +7,13 @@
 
 typedef struct cpu_conv {
     fut_op op;
+    const fut_cpu *cpu;
     fut_dnnl_conv *forward, *backward_data, *backward_weights; /* backward_data NULL if dx is not needed */
-    void *forward_weights, *backward_data_weights;             /* in kernel layout; NULL where the pass reads OIHW */
-    bool shared_weights;                                       /* both are one copy, owned as forward_weights */
-    size_t gradient_at;                                        /* of the blocked weight gradient, in scratch */
+    bool own_gradient;                                         /* then backward_weights is NULL, and this computes it: */
+    fut_cpu_depthwise depthwise;
+    void *forward_weights, *backward_data_weights; /* in kernel layout; NULL where the pass reads OIHW */
+    bool shared_weights;                           /* both are one copy, owned as forward_weights */
+    size_t gradient_at;                            /* of the blocked weight gradient, in scratch */
     char impl[128];
 } cpu_conv;
 
@@ -47,6 +50,10 @@ static fut_status conv_backward_data(fut_op *op, const fut_op_args *args)
 static fut_status conv_backward_params(fut_op *op, const fut_op_args *args)
 {
     cpu_conv *conv = (cpu_conv *)op;
+    if (conv->own_gradient) {
+        fut_cpu_depthwise_run(conv->cpu, &conv->depthwise, args->x, args->dy, args->dparam[0], args->scratch);
+        return FUT_OK;
+    }
     if (fut_dnnl_conv_weights_plain(conv->backward_weights))
         return fut_dnnl_conv_run(conv->backward_weights, args->x, args->dparam[0], args->dy, args->scratch);
     void *blocked = (char *)args->scratch + conv->gradient_at;
@@ -88,15 +95,32 @@ static fut_status plan_weights(cpu_conv *conv)
     return FUT_OK;
 }
 
+/* What backward_params wants, and where in it the blocked gradient lies. */
+static size_t gradient_scratch(cpu_conv *conv)
+{
+    if (conv->own_gradient) return fut_cpu_depthwise_scratch_bytes(&conv->depthwise);
+    size_t bytes = fut_dnnl_conv_scratch_bytes(conv->backward_weights);
+    if (fut_dnnl_conv_weights_plain(conv->backward_weights)) return bytes;
+    conv->gradient_at = aligned(bytes);
+    return conv->gradient_at + fut_dnnl_conv_weight_bytes(conv->backward_weights);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static void plan_scratch(cpu_conv *conv)
 {
-    size_t bytes = fut_dnnl_conv_scratch_bytes(conv->forward), weights_pass = fut_dnnl_conv_scratch_bytes(conv->backward_weights);
-    if (conv->backward_data && fut_dnnl_conv_scratch_bytes(conv->backward_data) > bytes)
-        bytes = fut_dnnl_conv_scratch_bytes(conv->backward_data);
-    conv->gradient_at = aligned(weights_pass);
-    if (!fut_dnnl_conv_weights_plain(conv->backward_weights))
-        weights_pass = conv->gradient_at + fut_dnnl_conv_weight_bytes(conv->backward_weights);
-    conv->op.scratch_bytes = weights_pass > bytes ? weights_pass : bytes;
+    conv->op.scratch_bytes = larger(gradient_scratch(conv), fut_dnnl_conv_scratch_bytes(conv->forward));
+    if (conv->backward_data) conv->op.scratch_bytes = larger(conv->op.scratch_bytes, fut_dnnl_conv_scratch_bytes(conv->backward_data));
+}
+
+static fut_status plan_gradient(fut_backend *bk, const fut_conv_desc *desc, cpu_conv *conv)
+{
+    conv->own_gradient = fut_cpu_depthwise_has(desc);
+    if (conv->own_gradient) return fut_cpu_depthwise_init(bk, desc, &conv->depthwise);
+    return fut_dnnl_conv_create(conv->cpu->dnnl, FUT_DNNL_BACKWARD_WEIGHTS, desc, conv->cpu->simd->lanes, &conv->backward_weights);
 }
 
 static fut_status check_desc(const fut_backend *bk, const fut_conv_desc *d)
@@ -122,14 +146,16 @@ fut_status fut_cpu_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op **op_
     FUT_TRY(check_desc(bk, desc));
     FUT_TRY(FUT_NEW(&conv));
     conv->op.ops = &conv_ops;
+    conv->cpu = cpu;
     FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_FORWARD, desc, cpu->simd->lanes, &conv->forward), out);
     if (desc->need_dx)
         FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_BACKWARD_DATA, desc, cpu->simd->lanes, &conv->backward_data), out);
-    FUT_TRY_GOTO(fut_dnnl_conv_create(cpu->dnnl, FUT_DNNL_BACKWARD_WEIGHTS, desc, cpu->simd->lanes, &conv->backward_weights), out);
+    FUT_TRY_GOTO(plan_gradient(bk, desc, conv), out);
     FUT_TRY_GOTO(plan_weights(conv), out);
     plan_scratch(conv);
     snprintf(conv->impl, sizeof conv->impl, "%s | %s | %s", fut_dnnl_conv_impl(conv->forward),
-             conv->backward_data ? fut_dnnl_conv_impl(conv->backward_data) : "-", fut_dnnl_conv_impl(conv->backward_weights));
+             conv->backward_data ? fut_dnnl_conv_impl(conv->backward_data) : "-",
+             conv->own_gradient ? cpu->simd->isa : fut_dnnl_conv_impl(conv->backward_weights));
     conv->op.impl = conv->impl;
     *op_out = &conv->op;
     conv = NULL;

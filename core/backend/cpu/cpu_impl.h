@@ -57,6 +57,20 @@ static inline void *fut_cpu_plane_out(void *act, const fut_cpu_layout *layout, i
     return act ? (char *)act + (size_t)i * layout->plane_bytes : NULL;
 }
 
+/* The weight gradient of depthwise convolutions that oneDNN 2.6 computes by its reference loops, a thousand times slower: kernels above 3.
+ */
+typedef struct fut_cpu_depthwise {
+    fut_simd_depthwise shape;
+    fut_cpu_layout x, y;
+    int64_t channels, images;
+} fut_cpu_depthwise;
+bool fut_cpu_depthwise_has(const fut_conv_desc *desc);
+/* desc: one fut_cpu_depthwise_has says yes to. */
+fut_status fut_cpu_depthwise_init(const fut_backend *bk, const fut_conv_desc *desc, fut_cpu_depthwise *plan_out) FUT_MUST_CHECK;
+size_t fut_cpu_depthwise_scratch_bytes(const fut_cpu_depthwise *plan);
+/* dw: [c, 1, k, k]. */
+void fut_cpu_depthwise_run(const fut_cpu *cpu, const fut_cpu_depthwise *plan, const void *x, const void *dy, float *dw, void *scratch);
+
 /* c = a b^T + bias and c = alpha a b (simd.def), in blocks over the threads. */
 void fut_cpu_matmul_nt(const fut_cpu *cpu, const fut_simd_matmul *mm, const int64_t *pick, const float *bias);
 void fut_cpu_matmul_nn(const fut_cpu *cpu, const fut_simd_matmul *mm, float alpha);

@@ -15,6 +15,12 @@ typedef struct fut_simd_norm {
     const float *dz_coef, *x_coef, *offset; /* grad only */
 } fut_simd_norm;
 
+/* A depthwise convolution of planes [h, w, lanes] to [out_h, out_w, lanes]. */
+typedef struct fut_simd_depthwise {
+    int64_t h, w, out_h, out_w, k, stride, pad_top, pad_left;
+    bool bf16;
+} fut_simd_depthwise;
+
 typedef struct fut_simd_matmul {
     int64_t rows, cols, k;
     const float *a;
