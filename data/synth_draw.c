@@ -255,11 +255,12 @@ fut_status fut_synth_draw(uint64_t seed, int64_t person, int64_t image, int64_t 
             colors[y * size + x] = develop(&m, paint(&p, &m, (float)x + 0.5F, (float)y + 0.5F));
     /* A picture twice as large as 128 x 128 needs four times as many passes for the same look. */
     int64_t passes = m.blur_passes * size * size / 16384;
-    for (int64_t pass = 0; pass < passes; pass++)
-        for (int64_t i = 0; i < size; i++) {
-            blur_line(colors + i * size, size, 1, colors + size * size);
-            blur_line(colors + i, size, size, colors + size * size);
-        }
+    for (int64_t pass = 0; pass < passes; pass++) {
+        for (int64_t y = 0; y < size; y++)
+            blur_line(colors + y * size, size, 1, colors + size * size);
+        for (int64_t x = 0; x < size; x++)
+            blur_line(colors + x, size, size, colors + size * size);
+    }
     expose(&m, size, colors, drawn.rgb);
     *image_out = drawn;
     drawn = (fut_image){0};

@@ -47,7 +47,7 @@ static fut_vec3 any_color(fut_synth_draws *draws)
 static fut_vec3 muted(fut_vec3 color)
 {
     float grey = (color.x + color.y + color.z) / 3;
-    return fut_mix((fut_vec3){grey, grey, grey}, color, 0.5F);
+    return fut_mix((fut_vec3){grey, grey, grey}, color, 0.25F);
 }
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
@@ -164,16 +164,16 @@ static void draw_light(fut_synth_draws *d, fut_synth_moment *m)
     float side = fut_synth_normal(d, 0.75F);
     float height = fut_synth_uniform(d, -0.9F, 0.4F);
     m->light = fut_unit((fut_vec3){side, height, 1});
-    float warmth = fut_synth_normal(d, 0.08F);
-    float strength = fut_synth_uniform(d, 0.30F, 0.70F);
+    float warmth = fut_synth_normal(d, 0.06F);
+    float strength = fut_synth_uniform(d, 0.30F, 0.60F);
     m->key = (fut_vec3){strength * (1 + warmth), strength, strength * (1 - warmth)};
-    float shade = fut_synth_uniform(d, 0.38F, 0.65F);
-    float shade_warmth = fut_synth_normal(d, 0.06F);
+    float shade = fut_synth_uniform(d, 0.45F, 0.65F);
+    float shade_warmth = fut_synth_normal(d, 0.04F);
     m->ambient = (fut_vec3){shade * (1 + shade_warmth), shade, shade * (1 - shade_warmth)};
-    m->gain = fut_synth_uniform(d, 0.70F, 1.20F);
+    m->gain = fut_synth_uniform(d, 0.75F, 1.15F);
     m->contrast = fut_synth_uniform(d, 0.75F, 1.2F);
-    m->saturation = fut_synth_uniform(d, 0.8F, 1.15F);
-    m->noise = fut_synth_uniform(d, 0.003F, 0.035F);
+    m->saturation = fut_synth_uniform(d, 0.9F, 1.15F);
+    m->noise = fut_synth_uniform(d, 0.003F, 0.030F);
     m->blur_passes = pick(d, 3);
 }
 
@@ -200,7 +200,7 @@ static void draw_surroundings(fut_synth_draws *d, fut_synth_moment *m)
     m->neckline = fut_synth_uniform(d, 0.1F, 0.5F);
     m->backdrop = (fut_synth_backdrop)pick(d, FUT_BACKDROP_COUNT);
     m->backdrop_color[0] = muted(any_color(d));
-    m->backdrop_color[1] = muted(any_color(d));
+    m->backdrop_color[1] = fut_mix(m->backdrop_color[0], muted(any_color(d)), 0.6F);
     m->backdrop_scale = fut_synth_uniform(d, 1.5F, 6);
     float angle = fut_synth_uniform(d, 0, 6.2831853F);
     m->backdrop_cos = cosf(angle);
@@ -215,9 +215,9 @@ void fut_synth_draw_moment(uint64_t seed, int64_t person, int64_t image, int64_t
     fut_synth_moment *m = moment_out;
     *m = (fut_synth_moment){0};
     float side = (float)size;
-    m->pixels = side * fut_synth_uniform(d, 0.33F, 0.40F);
-    m->center_x = side * (0.5F + fut_synth_normal(d, 0.035F));
-    m->center_y = side * (0.48F + fut_synth_normal(d, 0.03F));
+    m->pixels = side * fut_synth_uniform(d, 0.34F, 0.42F);
+    m->center_x = side * (0.5F + fut_synth_normal(d, 0.05F));
+    m->center_y = side * (0.48F + fut_synth_normal(d, 0.045F));
     float roll = fut_synth_normal(d, 0.09F);
     float yaw = fut_synth_normal(d, 0.24F);
     float pitch = fut_synth_normal(d, 0.11F);

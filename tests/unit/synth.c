@@ -69,51 +69,39 @@ static void every_size_is_drawn(void **state)
     fut_image_fini(&shrunk);
 }
 
-/* Cosine similarity of the pixels about their mean picture, as a verifier: equal error rate over all pairs. */
+/* Euclidean distance of the pixels as a verifier: equal error rate over all pairs. */
 static double pixel_error_rate(int64_t people, int64_t images, int64_t size)
 {
+    enum { BINS = 2000 };
     int64_t n = people * images;
     int64_t dim = size * size * 3;
-    float *pixels = calloc((size_t)(n * dim), sizeof *pixels);
-    float *mean = calloc((size_t)dim, sizeof *mean);
+    uint8_t *pixels = calloc((size_t)(n * dim), 1);
     assert_non_null(pixels);
-    assert_non_null(mean);
     for (int64_t i = 0; i < n; i++) {
         fut_image a = draw(0, i / images, i % images, size);
-        for (int64_t k = 0; k < dim; k++) {
-            pixels[i * dim + k] = a.rgb[k];
-            mean[k] += (float)a.rgb[k] / (float)n;
-        }
+        memcpy(pixels + i * dim, a.rgb, (size_t)dim);
         fut_image_fini(&a);
     }
-    int64_t histogram[2][2001] = {{0}};
+    int64_t histogram[2][BINS] = {{0}};
     int64_t count[2] = {0};
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++) {
-            double ab = 0;
-            double aa = 0;
-            double bb = 0;
+            int64_t square = 0;
             for (int64_t k = 0; k < dim; k++) {
-                double a = (double)(pixels[i * dim + k] - mean[k]);
-                double b = (double)(pixels[j * dim + k] - mean[k]);
-                ab += a * b;
-                aa += a * a;
-                bb += b * b;
+                int d = pixels[i * dim + k] - pixels[j * dim + k];
+                square += d * d;
             }
             int same = i / images == j / images;
-            histogram[same][(int)floor(1000 * ab / sqrt(aa * bb)) + 1000]++;
+            histogram[same][(int)(sqrt((double)square / (double)dim) / 255 * (BINS - 1))]++;
             count[same]++;
         }
     free(pixels);
-    free(mean);
-    /* Raise the threshold until as many same pairs are refused as different ones are taken. */
-    int64_t refused = 0;
-    int64_t taken = count[0];
-    int bin = 0;
-    while ((double)refused / (double)count[1] < (double)taken / (double)count[0]) {
-        refused += histogram[1][bin];
-        taken -= histogram[0][bin];
-        bin++;
+    /* Raise the threshold until as many different pairs are taken as same ones are refused. */
+    int64_t taken = 0;
+    int64_t refused = count[1];
+    for (int bin = 0; (double)taken / (double)count[0] < (double)refused / (double)count[1]; bin++) {
+        taken += histogram[0][bin];
+        refused -= histogram[1][bin];
     }
     return (double)refused / (double)count[1];
 }
