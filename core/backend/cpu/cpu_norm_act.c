@@ -24,7 +24,7 @@ typedef struct norm_scratch {
     float *scale, *shift, *dz_coef, *x_coef, *offset; /* [channels] */
     double *sums[2];                                  /* [planes, lanes] each */
 } norm_scratch;
-enum { COEFFICIENTS = 5 };
+enum { COEFFICIENTS = 5, MAX_LANES = 16 };
 
 static norm_scratch cut_scratch(const cpu_norm_act *norm, void *scratch)
 {
@@ -41,87 +41,151 @@ static norm_scratch cut_scratch(const cpu_norm_act *norm, void *scratch)
     };
 }
 
-/* What the planes of channel block b share. */
-static fut_simd_norm block_norm(const cpu_norm_act *norm, const norm_scratch *cut, const float *mean, int64_t b)
+/* One way through memory: `first` on every plane, `join` on every block of channels, `second` on every plane. */
+typedef struct norm_walk {
+    const cpu_norm_act *norm;
+    const fut_op_args *args;
+    norm_scratch cut;
+    const float *mean, *inv; /* [channels], statistics that z is made of */
+    bool dz_kept;            /* first leaves dz in dx for second */
+    void (*first)(const struct norm_walk *walk, int64_t plane);
+    void (*join)(const struct norm_walk *walk, int64_t block);
+    void (*second)(const struct norm_walk *walk, int64_t plane);
+} norm_walk;
+
+/* A thread that does all images of a block finds many planes in its cache when it comes back; it comes back to the last one first. */
+static void run_blocks(const norm_walk *walk)
 {
-    int64_t at = b * norm->layout.lanes;
+    int64_t blocks = walk->norm->layout.blocks, images = walk->norm->desc.x.n;
+#pragma omp parallel for num_threads(walk->norm->cpu->threads) schedule(static)
+    for (int64_t b = 0; b < blocks; b++) {
+        for (int64_t n = 0; walk->first && n < images; n++)
+            walk->first(walk, n * blocks + b);
+        walk->join(walk, b);
+        for (int64_t n = images - 1; n >= 0; n--)
+            walk->second(walk, n * blocks + b);
+    }
+}
+
+static void run_planes(const norm_walk *walk)
+{
+    int64_t blocks = walk->norm->layout.blocks, planes = walk->norm->layout.planes;
+#pragma omp parallel num_threads(walk->norm->cpu->threads)
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < planes; i++)
+            if (walk->first) walk->first(walk, i);
+#pragma omp for schedule(static)
+        for (int64_t b = 0; b < blocks; b++)
+            walk->join(walk, b);
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < planes; i++)
+            walk->second(walk, i);
+    }
+}
+
+/* Both make the same bits; whole blocks where they keep the threads equally busy. */
+static void run_walk(const norm_walk *walk)
+{
+    int64_t blocks = walk->norm->layout.blocks, threads = walk->norm->cpu->threads;
+    if (blocks % threads == 0 || blocks >= 8 * threads)
+        run_blocks(walk);
+    else
+        run_planes(walk);
+}
+
+/* What the planes of a block share. */
+static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t at = plane % norm->layout.blocks * norm->layout.lanes;
     return (fut_simd_norm){
         .act = norm->desc.act,
         .residual = norm->desc.residual,
         .residual_after = norm->desc.residual_after,
         .bf16 = norm->layout.bf16,
-        .scale = cut->scale + at,
-        .shift = cut->shift + at,
-        .mean = mean ? mean + at : NULL,
-        .dz_coef = cut->dz_coef + at,
-        .x_coef = cut->x_coef + at,
-        .offset = cut->offset + at,
+        .scale = walk->cut.scale + at,
+        .shift = walk->cut.shift + at,
+        .mean = walk->mean + at,
+        .dz_coef = walk->cut.dz_coef + at,
+        .x_coef = walk->cut.x_coef + at,
+        .offset = walk->cut.offset + at,
     };
 }
 
-/* scale and shift of each channel; zero in padding lanes, which keeps them zero in y. */
-static void fold_coefficients(const cpu_norm_act *norm, const norm_scratch *cut, const fut_op_args *args, const float *mean,
-                              const float *inv)
+/* scale and shift of a block's channels; zero in padding lanes, which keeps them zero in y. */
+static void fold_block(const norm_walk *walk, int64_t b)
 {
-    const float *gamma = args->param[0], *beta = args->param[1];
-    for (int64_t c = 0; c < norm->channels; c++) {
+    const cpu_norm_act *norm = walk->norm;
+    const float *gamma = walk->args->param[0], *beta = walk->args->param[1];
+    for (int64_t c = b * norm->layout.lanes; c < (b + 1) * norm->layout.lanes; c++) {
         bool real = c < norm->desc.x.c;
-        double scale = real ? (double)gamma[c] * (double)inv[c] : 0;
-        cut->scale[c] = (float)scale;
-        cut->shift[c] = real ? (float)((double)beta[c] - (double)mean[c] * scale) : 0;
+        double scale = real ? (double)gamma[c] * (double)walk->inv[c] : 0;
+        walk->cut.scale[c] = (float)scale;
+        walk->cut.shift[c] = real ? (float)((double)beta[c] - (double)walk->mean[c] * scale) : 0;
     }
 }
 
-static void apply(const cpu_norm_act *norm, const norm_scratch *cut, const fut_op_args *args)
+static void apply_plane(const norm_walk *walk, int64_t i)
 {
-    const fut_cpu_layout *layout = &norm->layout;
-    const void *residual = norm->desc.residual ? args->residual : NULL;
-#pragma omp parallel for num_threads(norm->cpu->threads) schedule(static)
-    for (int64_t i = 0; i < layout->planes; i++) {
-        fut_simd_norm block = block_norm(norm, cut, NULL, i % layout->blocks);
-        norm->cpu->simd->plane_norm_act(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual, layout, i),
-                                        fut_cpu_plane_out(args->y, layout, i), layout->pixels);
-    }
+    const fut_cpu_layout *layout = &walk->norm->layout;
+    const fut_op_args *args = walk->args;
+    const void *residual = walk->norm->desc.residual ? args->residual : NULL;
+    fut_simd_norm block = block_norm(walk, i);
+    walk->norm->cpu->simd->plane_norm_act(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual, layout, i),
+                                          fut_cpu_plane_out(args->y, layout, i), layout->pixels);
+}
+
+static void stats_plane(const norm_walk *walk, int64_t i)
+{
+    const fut_cpu_layout *layout = &walk->norm->layout;
+    walk->norm->cpu->simd->plane_stats(fut_cpu_plane(walk->args->x, layout, i), layout->pixels, layout->bf16,
+                                       walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes);
 }
 
 /* Statistics of the batch from those of its planes, all of one size (Chan, Golub & LeVeque 1979). */
-static void join_stats(const cpu_norm_act *norm, const norm_scratch *cut, const fut_op_args *args)
+static void join_stats(const norm_walk *walk, int64_t b)
 {
-    float *mean_out = args->saved, *inv_out = mean_out + norm->channels;
-    int64_t images = norm->desc.x.n, stride = norm->channels;
-    double pixels = (double)norm->layout.pixels, count = (double)images * pixels;
-    for (int64_t c = 0; c < norm->channels; c++) {
-        double mean = 0, squares = 0;
-        for (int64_t n = 0; n < images; n++)
-            mean += cut->sums[0][n * stride + c];
-        mean /= (double)images;
-        for (int64_t n = 0; n < images; n++) {
-            double apart = cut->sums[0][n * stride + c] - mean;
-            squares += cut->sums[1][n * stride + c] + pixels * apart * apart;
+    const cpu_norm_act *norm = walk->norm;
+    int64_t images = norm->desc.x.n, lanes = norm->layout.lanes, first = b * lanes;
+    double pixels = (double)norm->layout.pixels, count = (double)images * pixels, mean[MAX_LANES] = {0}, squares[MAX_LANES] = {0};
+    const double *plane_mean = walk->cut.sums[0] + first, *plane_squares = walk->cut.sums[1] + first;
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t l = 0; l < lanes; l++)
+            mean[l] += plane_mean[n * norm->channels + l] / (double)images;
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t l = 0; l < lanes; l++) {
+            double apart = plane_mean[n * norm->channels + l] - mean[l];
+            squares[l] += plane_squares[n * norm->channels + l] + pixels * apart * apart;
         }
-        mean_out[c] = (float)mean;
-        inv_out[c] = (float)(1 / sqrt(squares / count + norm->desc.eps));
-        if (c >= norm->desc.x.c) continue;
-        ((float *)args->batch[0])[c] = (float)mean;
-        ((float *)args->batch[1])[c] = (float)(squares / (count - 1));
+    float *mean_out = walk->args->saved, *inv_out = mean_out + norm->channels;
+    for (int64_t l = 0; l < lanes; l++) {
+        mean_out[first + l] = (float)mean[l];
+        inv_out[first + l] = (float)(1 / sqrt(squares[l] / count + norm->desc.eps));
+        if (first + l >= norm->desc.x.c) continue;
+        ((float *)walk->args->batch[0])[first + l] = (float)mean[l];
+        ((float *)walk->args->batch[1])[first + l] = (float)(squares[l] / (count - 1));
     }
+    fold_block(walk, b);
 }
 
 static fut_status norm_act_forward(fut_op *op, const fut_op_args *args)
 {
     const cpu_norm_act *norm = (const cpu_norm_act *)op;
-    const fut_cpu_layout *layout = &norm->layout;
-    FUT_CHECK(norm->desc.x.n * layout->pixels > 1, FUT_ERR_SHAPE,
+    FUT_CHECK(norm->desc.x.n * norm->layout.pixels > 1, FUT_ERR_SHAPE,
               "batch norm over a single value a channel has no variance; train on at least two images a shard");
-    norm_scratch cut = cut_scratch(norm, args->scratch);
-#pragma omp parallel for num_threads(norm->cpu->threads) schedule(static)
-    for (int64_t i = 0; i < layout->planes; i++)
-        norm->cpu->simd->plane_stats(fut_cpu_plane(args->x, layout, i), layout->pixels, layout->bf16, cut.sums[0] + i * layout->lanes,
-                                     cut.sums[1] + i * layout->lanes);
-    join_stats(norm, &cut, args);
     const float *mean = args->saved;
-    fold_coefficients(norm, &cut, args, mean, mean + norm->channels);
-    apply(norm, &cut, args);
+    norm_walk walk = {
+        .norm = norm,
+        .args = args,
+        .cut = cut_scratch(norm, args->scratch),
+        .mean = mean,
+        .inv = mean + norm->channels,
+        .first = stats_plane,
+        .join = join_stats,
+        .second = apply_plane,
+    };
+    run_walk(&walk);
     return FUT_OK;
 }
 
@@ -133,58 +197,97 @@ static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
     float *inv = cut.dz_coef; /* a backward's slice, free here */
     for (int64_t c = 0; c < norm->desc.x.c; c++)
         inv[c] = (float)(1 / sqrt((double)variance[c] + norm->desc.eps));
-    fold_coefficients(norm, &cut, args, args->running[0], inv);
-    apply(norm, &cut, args);
+    norm_walk walk = {
+        .norm = norm,
+        .args = args,
+        .cut = cut,
+        .mean = args->running[0],
+        .inv = inv,
+        .join = fold_block,
+        .second = apply_plane,
+    };
+    run_walk(&walk);
     return FUT_OK;
 }
 
-/* dgamma, dbeta and the coefficients of dx, from the planes' sums of dz and dz (x - mean). */
-static void join_gradients(const cpu_norm_act *norm, const norm_scratch *cut, const fut_op_args *args)
+static const void *residual_inside(const norm_walk *walk)
 {
-    const float *mean = args->saved, *inv = mean + norm->channels;
-    int64_t images = norm->desc.x.n, stride = norm->channels;
-    double count = (double)(images * norm->layout.pixels);
-    for (int64_t c = 0; c < norm->channels; c++) {
-        double dz = 0, dzx = 0;
-        for (int64_t n = 0; n < images; n++) {
-            dz += cut->sums[0][n * stride + c];
-            dzx += cut->sums[1][n * stride + c];
+    return walk->norm->desc.residual && !walk->norm->desc.residual_after ? walk->args->residual : NULL;
+}
+
+static void sums_plane(const norm_walk *walk, int64_t i)
+{
+    const fut_cpu_layout *layout = &walk->norm->layout;
+    const fut_op_args *args = walk->args;
+    fut_simd_norm block = block_norm(walk, i);
+    void *dz = walk->dz_kept ? fut_cpu_plane_out(args->dx, layout, i) : NULL;
+    walk->norm->cpu->simd->plane_norm_act_sums(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual_inside(walk), layout, i),
+                                               fut_cpu_plane(args->dy, layout, i), dz, layout->pixels,
+                                               walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes);
+}
+
+/* dgamma, dbeta and the coefficients of dx, from the planes' sums of dz and dz (x - mean). */
+static void join_gradients(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t images = norm->desc.x.n, lanes = norm->layout.lanes, first = b * lanes;
+    double count = (double)(images * norm->layout.pixels), dz[MAX_LANES] = {0}, dzx[MAX_LANES] = {0};
+    for (int64_t n = 0; n < images; n++)
+        for (int64_t l = 0; l < lanes; l++) {
+            dz[l] += walk->cut.sums[0][n * norm->channels + first + l];
+            dzx[l] += walk->cut.sums[1][n * norm->channels + first + l];
         }
-        double dgamma = dzx * (double)inv[c], scale = (double)cut->scale[c]; /* 0 in padding lanes, which keeps dx zero there */
-        double x_coef = -scale * (double)inv[c] * dgamma / count;
-        cut->dz_coef[c] = (float)scale;
-        cut->x_coef[c] = (float)x_coef;
-        cut->offset[c] = (float)(-scale * dz / count - x_coef * (double)mean[c]);
+    for (int64_t l = 0; l < lanes; l++) {
+        int64_t c = first + l;
+        double inv = (double)walk->inv[c], dgamma = dzx[l] * inv;
+        double scale = (double)walk->cut.scale[c]; /* 0 in padding lanes, which keeps dx zero there */
+        double x_coef = -scale * inv * dgamma / count;
+        walk->cut.dz_coef[c] = (float)scale;
+        walk->cut.x_coef[c] = (float)x_coef;
+        walk->cut.offset[c] = (float)(-scale * dz[l] / count - x_coef * (double)walk->mean[c]);
         if (c >= norm->desc.x.c) continue;
-        ((float *)args->dparam[0])[c] = (float)dgamma;
-        ((float *)args->dparam[1])[c] = (float)dz;
+        ((float *)walk->args->dparam[0])[c] = (float)dgamma;
+        ((float *)walk->args->dparam[1])[c] = (float)dz[l];
     }
+}
+
+static void grad_plane(const norm_walk *walk, int64_t i)
+{
+    const fut_cpu_layout *layout = &walk->norm->layout;
+    const fut_op_args *args = walk->args;
+    const void *x = fut_cpu_plane(args->x, layout, i);
+    void *dx = fut_cpu_plane_out(args->dx, layout, i);
+    fut_simd_norm block = block_norm(walk, i);
+    if (walk->dz_kept) {
+        block.act = FUT_ACT_NONE;
+        block.residual = false;
+        walk->norm->cpu->simd->plane_norm_act_grad(&block, x, NULL, dx, dx, NULL, layout->pixels);
+        return;
+    }
+    walk->norm->cpu->simd->plane_norm_act_grad(&block, x, fut_cpu_plane(residual_inside(walk), layout, i),
+                                               fut_cpu_plane(args->dy, layout, i), dx, fut_cpu_plane_out(args->dresidual, layout, i),
+                                               layout->pixels);
 }
 
 static fut_status norm_act_backward(fut_op *op, const fut_op_args *args)
 {
     const cpu_norm_act *norm = (const cpu_norm_act *)op;
-    const fut_cpu_layout *layout = &norm->layout;
-    const fut_simd *simd = norm->cpu->simd;
     const float *mean = args->saved;
-    norm_scratch cut = cut_scratch(norm, args->scratch);
-    const void *residual = norm->desc.residual && !norm->desc.residual_after ? args->residual : NULL;
-    fold_coefficients(norm, &cut, args, mean, mean + norm->channels);
-#pragma omp parallel for num_threads(norm->cpu->threads) schedule(static)
-    for (int64_t i = 0; i < layout->planes; i++) {
-        fut_simd_norm block = block_norm(norm, &cut, mean, i % layout->blocks);
-        simd->plane_norm_act_sums(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual, layout, i),
-                                  fut_cpu_plane(args->dy, layout, i), layout->pixels, cut.sums[0] + i * layout->lanes,
-                                  cut.sums[1] + i * layout->lanes);
-    }
-    join_gradients(norm, &cut, args);
-#pragma omp parallel for num_threads(norm->cpu->threads) schedule(static)
-    for (int64_t i = 0; i < layout->planes; i++) {
-        fut_simd_norm block = block_norm(norm, &cut, mean, i % layout->blocks);
-        simd->plane_norm_act_grad(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual, layout, i),
-                                  fut_cpu_plane(args->dy, layout, i), fut_cpu_plane_out(args->dx, layout, i),
-                                  fut_cpu_plane_out(args->dresidual, layout, i), layout->pixels);
-    }
+    norm_walk walk = {
+        .norm = norm,
+        .args = args,
+        .cut = cut_scratch(norm, args->scratch),
+        .mean = mean,
+        .inv = mean + norm->channels,
+        /* An exponential costs more than a pass through the cache. */
+        .dz_kept = norm->desc.act == FUT_ACT_SILU && !(norm->desc.residual && args->dresidual),
+        .first = sums_plane,
+        .join = join_gradients,
+        .second = grad_plane,
+    };
+    for (int64_t b = 0; b < norm->layout.blocks; b++)
+        fold_block(&walk, b);
+    run_walk(&walk);
     return FUT_OK;
 }
 

@@ -116,35 +116,38 @@ FUT_INLINE vec
     return vec_act_grad(act, z, gradient);
 }
 
+/* What the sums of a chunk take from pixel i. */
+#define ADD_PIXEL(i, s, q)                                                                                                                 \
+    do {                                                                                                                                   \
+        vec value_ = vec_load_pixel(x, (i), bf16), dz_ = pixel_dz(act, residual, bf16, scale, shift, r, dy, (i), value_);                  \
+        if (dz) vec_store_pixel(dz, (i), dz_, bf16);                                                                                       \
+        (s) += dz_;                                                                                                                        \
+        (q) += dz_ * (value_ - mean);                                                                                                      \
+    } while (0)
+
 FUT_INLINE void backward_sums(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
-                              const void *dy, int64_t pixels, double *dz_sum, double *dzx_sum)
+                              const void *dy, void *dz, int64_t pixels, double *dz_sum, double *dzx_sum)
 {
     vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), mean = vec_load(norm->mean);
     for (int64_t first = 0; first < pixels; first += CHUNK) {
         int64_t last = first + CHUNK < pixels ? first + CHUNK : pixels, i = first;
         vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
         for (; i + CHAINS <= last; i += CHAINS)
-            for (int k = 0; k < CHAINS; k++) {
-                vec value = vec_load_pixel(x, i + k, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i + k, value);
-                s[k] += dz;
-                q[k] += dz * (value - mean);
-            }
-        for (; i < last; i++) {
-            vec value = vec_load_pixel(x, i, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i, value);
-            s[0] += dz;
-            q[0] += dz * (value - mean);
-        }
+            for (int k = 0; k < CHAINS; k++)
+                ADD_PIXEL(i + k, s[k], q[k]);
+        for (; i < last; i++)
+            ADD_PIXEL(i, s[0], q[0]);
         add_to_f64(dz_sum, (s[0] + s[1]) + (s[2] + s[3]));
         add_to_f64(dzx_sum, (q[0] + q[1]) + (q[2] + q[3]));
     }
 }
 
-void FUT_SIMD_NAME(plane_norm_act_sums)(const fut_simd_norm *norm, const void *x, const void *r, const void *dy, int64_t pixels,
+void FUT_SIMD_NAME(plane_norm_act_sums)(const fut_simd_norm *norm, const void *x, const void *r, const void *dy, void *dz, int64_t pixels,
                                         double *dz_sum, double *dzx_sum)
 {
     for (int l = 0; l < LANES; l++)
         dz_sum[l] = dzx_sum[l] = 0;
-    DISPATCH(norm, backward_sums, norm, x, r, dy, pixels, dz_sum, dzx_sum)
+    DISPATCH(norm, backward_sums, norm, x, r, dy, dz, pixels, dz_sum, dzx_sum)
 }
 
 FUT_INLINE void backward_grad(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,

@@ -8,6 +8,9 @@
 #include "core/backend/backend.h"
 
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #ifdef __AVX512F__
 enum { LANES = 16 };
@@ -44,14 +47,22 @@ FUT_INLINE void vec_store(float *p, vec v)
 /* The first n lanes; the others are zero. */
 FUT_INLINE vec vec_load_part(const float *p, int64_t n)
 {
+#ifdef __AVX512F__
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
     vec v = {0};
     memcpy(&v, p, (size_t)n * sizeof(float));
     return v;
+#endif
 }
 
 FUT_INLINE void vec_store_part(float *p, vec v, int64_t n)
 {
+#ifdef __AVX512F__
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
     memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
 }
 
 /* mask ? a : b, lane by lane. */
@@ -60,14 +71,27 @@ FUT_INLINE vec vec_select(ivec mask, vec a, vec b)
     return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
+/* Where a is not a number, so is the result. */
 FUT_INLINE vec vec_min(vec a, vec b)
 {
+#ifdef __AVX512F__
+    return (vec)_mm512_min_ps((__m512)b, (__m512)a);
+#elif defined __AVX2__
+    return (vec)_mm256_min_ps((__m256)b, (__m256)a);
+#else
     return vec_select(a > b, b, a);
+#endif
 }
 
 FUT_INLINE vec vec_max(vec a, vec b)
 {
+#ifdef __AVX512F__
+    return (vec)_mm512_max_ps((__m512)b, (__m512)a);
+#elif defined __AVX2__
+    return (vec)_mm256_max_ps((__m256)b, (__m256)a);
+#else
     return vec_select(a < b, b, a);
+#endif
 }
 
 /* Pixel i of a plane, as f32. */
@@ -93,12 +117,16 @@ FUT_INLINE void vec_store_pixel(void *plane, int64_t i, vec v, bool bf16)
 /* Sum of the lanes, halves first: one fixed order. */
 FUT_INLINE float vec_sum(vec v)
 {
+#ifdef __AVX512F__
+    return _mm512_reduce_add_ps((__m512)v);
+#else
     float lane[LANES];
     memcpy(lane, &v, sizeof lane);
     for (int half = LANES / 2; half > 0; half /= 2)
         for (int i = 0; i < half; i++)
             lane[i] += lane[i + half];
     return lane[0];
+#endif
 }
 
 /* e^x within 2 ulp: 2^n times a polynomial in |r| <= ln 2 / 2 (Cephes' expf). Saturates instead of overflowing; a NaN stays one. */
