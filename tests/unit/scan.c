@@ -105,7 +105,7 @@ static void make_strange(void)
     assert_int_equal(symlink("nowhere", fut_test_dir_path(&dir, "ann/dangling", path)), 0);
     assert_int_equal(symlink("self", fut_test_dir_path(&dir, "ann/self", path)), 0);
     assert_int_equal(symlink(".", fut_test_dir_path(&dir, "ann/loop", path)), 0);
-    assert_int_equal(symlink("../..", fut_test_dir_path(&dir, "ann/up", path)), 0);
+    assert_int_equal(symlink("..", fut_test_dir_path(&dir, "ann/up", path)), 0);
     assert_int_equal(symlink("ann", fut_test_dir_path(&dir, "twin", path)), 0);
     assert_int_equal(mkfifo(fut_test_dir_path(&dir, "ann/pipe", path), 0600), 0);
     assert_int_equal(mkdir(fut_test_dir_path(&dir, "empty", path), 0700), 0);
@@ -132,12 +132,11 @@ static void followed_links_end(void **state)
     (void)state;
     fut_scan scan = {0};
     make_strange();
-    char path[FUT_TEST_PATH_MAX];
-    assert_int_equal(unlink(fut_test_dir_path(&dir, "ann/up", path)), 0);
     static const char *const want[] = {"ann/1.png", "ann/link.png", "bob/1.png", "twin/1.png", "twin/link.png", NULL};
     FUT_TEST_OK(fut_scan_folder(dir.path, true, &scan));
     expect_files(&scan, want);
     assert_string_equal(skip_reason(&scan, "ann/loop"), "symbolic link back to its own folder");
+    assert_string_equal(skip_reason(&scan, "ann/up"), "symbolic link back to its own folder");
     assert_string_equal(skip_reason(&scan, "ann/dangling"), "symbolic link to nothing");
     assert_string_equal(skip_reason(&scan, "ann/self"), "symbolic link to itself");
     assert_string_equal(skip_reason(&scan, "ann/pipe"), "pipe, socket or device");
