@@ -6,10 +6,12 @@
 #include "launch/config_args.h"
 #include "launch/trainer.h"
 
+#include <stdio.h>
+
 static const char intro[] = "Trains the network of CONFIG, on one process or under mpirun. The same command resumes a run that was stopped "
                             "or killed, on any number\n"
-                            "of ranks up to its shards. SIGUSR1 saves and stops with exit status 75; SIGUSR2 saves and goes on. `futago "
-                            "config --help` lists the keys.";
+                            "of ranks up to its shards. SIGUSR1 saves and stops with exit status 75, SIGUSR2 saves and goes on. The keys "
+                            "of CONFIG are listed below.";
 
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("CONFIG", "YAML file, e.g. configs/article.yaml"),
@@ -17,13 +19,25 @@ static const fut_arg args_table[] = {
     FUT_ARG_END,
 };
 
+static fut_status print_keys(void)
+{
+    fut_str text = {0};
+    fut_status st = fut_opt_print_help(fut_config_options, "", &text);
+    if (st == FUT_OK) (void)printf("\nkeys of CONFIG:\n\n%s", fut_str_text(&text));
+    fut_str_fini(&text);
+    return st;
+}
+
 /* NULL config with FUT_OK: --help was printed. */
 static fut_status read_config(int argc, char **argv, fut_config **config_out)
 {
     fut_status st = FUT_OK;
     fut_args *args = NULL;
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
-    if (args != NULL) FUT_TRY_GOTO(fut_config_from_args(args, fut_args_get(args, "CONFIG"), config_out), out);
+    if (args == NULL)
+        FUT_TRY_GOTO(print_keys(), out);
+    else
+        FUT_TRY_GOTO(fut_config_from_args(args, fut_args_get(args, "CONFIG"), config_out), out);
 out:
     fut_args_destroy(&args);
     return st;

@@ -8,10 +8,14 @@
 #include <stdbool.h>
 
 typedef struct contrastive_config {
+    int distance;
     double pos_margin, neg_margin;
 } contrastive_config;
 
+static const char *const distance_names[] = {"cosine", NULL};
+
 static const fut_opt options[] = {
+    FUT_OPT_ENUM(contrastive_config, distance, "cosine", distance_names, "what compares two embeddings"),
     FUT_OPT_F64(contrastive_config, pos_margin, "1", -1, 2, "similarity", "photos of one person are pulled together until this similarity"),
     FUT_OPT_F64(contrastive_config, neg_margin, "0.05", -1, 2, "similarity",
                 "photos of different people are pushed apart down to this similarity"),
