@@ -23,7 +23,11 @@ fut_status fut_config_from_args(const fut_args *args, const char *path, fut_conf
     FUT_TRY_GOTO(repeated(args, "set", &sets, &set_count), out);
     FUT_TRY_GOTO(repeated(args, "allow", &allowed, &allowed_count), out);
     FUT_TRY_GOTO(fut_config_load(path, sets, set_count, &config), out);
-    FUT_TRY_GOTO(fut_config_lint(config, allowed, allowed_count), out);
+    st = fut_config_lint(config, allowed, allowed_count);
+    if (st != FUT_OK) {
+        fut_trail_context("%s", path);
+        goto out;
+    }
     *config_out = config;
     config = NULL;
 out:
