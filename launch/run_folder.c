@@ -63,6 +63,24 @@ static fut_status take_lock(fut_run_folder *folder)
     return FUT_OK;
 }
 
+/* Remove what writers left that were killed; under the lock nobody else writes here. */
+static fut_status sweep_temporaries(const char *folder)
+{
+    fut_status st = FUT_OK;
+    fut_str path = {0};
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return fut_file_errno("open", folder, errno);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strstr(entry->d_name, ".tmp-") == NULL) continue;
+        FUT_TRY_GOTO(fut_run_path(folder, entry->d_name, &path), out);
+        if (unlink(fut_str_text(&path)) != 0) FUT_WARN("%s: cannot remove an unfinished file: %s", fut_str_text(&path), strerror(errno));
+    }
+out:
+    (void)closedir(dir);
+    fut_str_fini(&path);
+    return st;
+}
+
 fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out)
 {
     fut_status st = FUT_OK;
@@ -79,6 +97,8 @@ fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out)
         folder->lock_fd = -1; /* not ours: leave the file */
         goto out;
     }
+    FUT_TRY_GOTO(sweep_temporaries(path), out);
+    FUT_TRY_GOTO(sweep_temporaries(fut_str_text(&checkpoints)), out);
     *folder_out = folder;
     folder = NULL;
 out:

@@ -59,7 +59,7 @@ make_faces()
     "$futago" pack "$1" -o "$2" --size 16 --split identity >/dev/null 2>&1
 }
 
-# write_config FILE: 2 epochs of 10 steps over 20 people of faces.h5, in milliseconds a step; further settings by --set.
+# write_config FILE: 2 epochs of 10 steps, the last one short, over 19 people of faces.h5, in milliseconds a step; further settings by --set.
 write_config()
 {
     cat >"$1" <<'YAML'
