@@ -41,6 +41,14 @@ static fut_status misfit(misfits *m, const char *what)
     return fut_str_printf(&m->names, "%s%s", m->count > 1 ? ", " : "", what);
 }
 
+/* "; 25 of another shape (a, b, c, d and more)", or nothing. */
+static fut_status append_misfits(fut_str *text, const misfits *m, const char *what)
+{
+    if (m->count == 0) return FUT_OK;
+    return fut_str_printf(text, "%s%lld %s (%s%s)", text->length > 0 ? "; " : "", (long long)m->count, what, fut_str_text(&m->names),
+                          m->count > NAMED_AT_MOST ? " and more" : "");
+}
+
 static fut_status append_shape(fut_str *s, int rank, const int64_t *dim)
 {
     FUT_TRY(fut_str_append(s, "[", 1));
@@ -67,6 +75,12 @@ out:
     return st;
 }
 
+/* The embedding layer is there or not, as a whole. */
+static bool has_embedder(const fut_safetensors *file)
+{
+    return fut_safetensors_find(file, "embedder.weight") || fut_safetensors_find(file, "embedder.bias");
+}
+
 static bool net_has(const fut_net *net, const char *name)
 {
     for (int64_t i = 0; i < fut_net_tensor_count(net); i++)
@@ -84,12 +98,14 @@ static fut_status check_fit(const fut_net *net, const fut_safetensors *file)
 {
     fut_status st = FUT_OK;
     misfits missing = {0}, unexpected = {0}, shapes = {0};
+    fut_str text = {0};
+    bool embedder = has_embedder(file);
     for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
         const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
         const fut_safetensors_entry *entry = fut_safetensors_find(file, tensor->name);
         if (entry)
             FUT_TRY_GOTO(check_shape(tensor, entry, &shapes), out);
-        else if (!starts_with(tensor->name, "embedder."))
+        else if (embedder || !starts_with(tensor->name, "embedder."))
             FUT_TRY_GOTO(misfit(&missing, tensor->name), out);
     }
     for (int i = 0; i < file->count; i++) {
@@ -97,15 +113,13 @@ static fut_status check_fit(const fut_net *net, const fut_safetensors *file)
         if (net_has(net, entry->name) || starts_with(entry->name, "classifier.") || is_tracked_counter(net, entry)) continue;
         FUT_TRY_GOTO(misfit(&unexpected, entry->name), out);
     }
-    if (missing.count + unexpected.count + shapes.count > 0) {
-        st = FUT_FAIL(FUT_ERR_DATA,
-                      "%s does not hold %s with embedding %lld: %lld tensors missing (%s), %lld unexpected (%s), %lld of another "
-                      "shape or dtype (%s)",
-                      file->path, fut_net_get_spec(net)->backbone, (long long)fut_net_get_spec(net)->embedding, (long long)missing.count,
-                      fut_str_text(&missing.names), (long long)unexpected.count, fut_str_text(&unexpected.names), (long long)shapes.count,
-                      fut_str_text(&shapes.names));
-    }
+    FUT_TRY_GOTO(append_misfits(&text, &missing, "tensors missing"), out);
+    FUT_TRY_GOTO(append_misfits(&text, &unexpected, "unexpected"), out);
+    FUT_TRY_GOTO(append_misfits(&text, &shapes, "of another shape or dtype"), out);
+    FUT_CHECK_GOTO(text.length == 0, FUT_ERR_DATA, out, "%s does not hold %s with embedding %lld: %s", file->path,
+                   fut_net_get_spec(net)->backbone, (long long)fut_net_get_spec(net)->embedding, fut_str_text(&text));
 out:
+    fut_str_fini(&text);
     fut_str_fini(&missing.names);
     fut_str_fini(&unexpected.names);
     fut_str_fini(&shapes.names);
@@ -193,7 +207,7 @@ static void notices(const fut_safetensors *file)
     for (int i = 0; i < file->count; i++)
         classifier += starts_with(file->entries[i].name, "classifier.");
     if (classifier > 0) FUT_INFO("%s: the classifier (%d tensors) is left out", file->path, classifier);
-    if (!fut_safetensors_find(file, "embedder.weight")) FUT_INFO("%s: no embedding layer in it, it keeps its values", file->path);
+    if (!has_embedder(file)) FUT_INFO("%s: no embedding layer in it, it keeps its values", file->path);
 }
 
 fut_status fut_weights_load(fut_net *net, const char *path)
