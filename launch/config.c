@@ -151,12 +151,12 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
     if (name != NULL) {
         FUT_CHECK_GOTO(is_allowed(name, allowed, allowed_count), FUT_ERR_CONFIG, out, "%s. To run it all the same: --allow %s",
                        fut_str_text(&text), name);
-        FUT_WARN("allowed by --allow %s: %s", name, fut_str_text(&text));
+        FUT_WARN_ONCE("allowed by --allow %s: %s", name, fut_str_text(&text));
     }
     fut_str_fini(&text);
     if (config->train.steps == 0) FUT_TRY_GOTO(fut_sched_warn(&config->scheduler, config->train.epochs, &text), out);
-    if (text.length > 0) FUT_WARN("%s", fut_str_text(&text));
-    if (config->sampler.m < 2) FUT_WARN("sampler.m is 1: a batch has positive pairs only by chance");
+    if (text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
+    if (config->sampler.m < 2) FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
 out:
     fut_str_fini(&text);
     return st;

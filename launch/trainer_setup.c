@@ -154,7 +154,11 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
 
 static fut_status open_dataset(fut_trainer *t, const resume_point *point)
 {
-    FUT_TRY(fut_dataset_open(t->config->data.file, &t->dataset));
+    fut_status st = fut_dataset_open(t->config->data.file, &t->dataset);
+    if (st != FUT_OK) {
+        fut_trail_context("data.file");
+        return st;
+    }
     const fut_dataset_info *info = fut_dataset_get_info(t->dataset);
     FUT_CHECK(point->step < 0 || point->dataset_fingerprint == info->fingerprint, FUT_ERR_DATA,
               "%s: not the dataset that the checkpoint was trained on (fingerprint %016llx, the run's is %016llx). Choose another `run:`",

@@ -1,6 +1,7 @@
 /* Log lines for people, on stderr (and a log file once one is set).
  * Levels: error warn info debug. Text is lowercase, no trailing period, values with units, the exact cause.
- * FUT_INFO logs on rank 0 only (fut_log_set_rank); FUT_INFO_ALL on every rank. Errors and warnings log on every rank. */
+ * FUT_INFO and FUT_WARN_ONCE log on rank 0 only (fut_log_set_rank), for what every rank finds alike; FUT_INFO_ALL, errors and warnings log
+ * on every rank. */
 #ifndef FUT_CORE_BASE_LOG_H
 #define FUT_CORE_BASE_LOG_H
 
@@ -33,6 +34,7 @@ int fut_log_is_terminal(void);
 
 #define FUT_ERROR(...) fut_log_write(FUT_LOG_ERROR, 1, __VA_ARGS__)
 #define FUT_WARN(...) fut_log_write(FUT_LOG_WARN, 1, __VA_ARGS__)
+#define FUT_WARN_ONCE(...) fut_log_write(FUT_LOG_WARN, 0, __VA_ARGS__)
 #define FUT_INFO(...) fut_log_write(FUT_LOG_INFO, 0, __VA_ARGS__)
 #define FUT_INFO_ALL(...) fut_log_write(FUT_LOG_INFO, 1, __VA_ARGS__)
 #define FUT_DEBUG(...) fut_log_write(FUT_LOG_DEBUG, 1, __VA_ARGS__)
