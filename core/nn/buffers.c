@@ -21,7 +21,7 @@ static size_t end_of(const fut_buffer *buffer)
 
 static bool meet(const fut_buffer *a, const fut_buffer *b)
 {
-    return a->block == b->block && a->first <= b->last && b->first <= a->last;
+    return a->region == b->region && a->first <= b->last && b->first <= a->last;
 }
 
 /* Lowest gap among the placed buffers, which are sorted by offset. */
@@ -44,7 +44,7 @@ static void insert_by_offset(fut_buffer **placed, int count, fut_buffer *buffer)
     placed[i] = buffer;
 }
 
-fut_status fut_buffers_place(fut_buffer *buffers, int count, int blocks, size_t *block_bytes_out)
+fut_status fut_buffers_place(fut_buffer *buffers, int count, int regions, size_t *region_bytes_out)
 {
     fut_status st = FUT_OK;
     fut_buffer **order = NULL, **placed = NULL;
@@ -53,13 +53,13 @@ fut_status fut_buffers_place(fut_buffer *buffers, int count, int blocks, size_t 
     for (int i = 0; i < count; i++)
         order[i] = &buffers[i];
     qsort(order, (size_t)count, sizeof *order, larger_first);
-    for (int i = 0; i < blocks; i++)
-        block_bytes_out[i] = 0;
+    for (int i = 0; i < regions; i++)
+        region_bytes_out[i] = 0;
     for (int i = 0; i < count; i++) {
         fut_buffer *buffer = order[i];
         buffer->offset = first_fit(buffer, placed, i);
         insert_by_offset(placed, i, buffer);
-        if (end_of(buffer) > block_bytes_out[buffer->block]) block_bytes_out[buffer->block] = end_of(buffer);
+        if (end_of(buffer) > region_bytes_out[buffer->region]) region_bytes_out[buffer->region] = end_of(buffer);
     }
 out:
     fut_mem_free(order);

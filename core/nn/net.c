@@ -171,7 +171,7 @@ fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **
     FUT_CHECK(n > 0, FUT_ERR_SHAPE, "a plan for %lld images", (long long)n);
     fut_plan *plan = NULL;
     FUT_TRY(fut_plan_create(net->bk, &net->spec, net->graph, n, training, &plan));
-    fut_status st = grow(net->bk, plan->block_bytes[FUT_BLOCK_SHARED], &net->shared, &net->shared_bytes);
+    fut_status st = grow(net->bk, plan->region_bytes[FUT_REGION_SHARED], &net->shared, &net->shared_bytes);
     if (st != FUT_OK) {
         fut_plan_destroy(&plan);
         return st;
@@ -198,9 +198,9 @@ fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training
         net->slot_count = slots;
     }
     for (int i = 0; i < slots; i++) {
-        if (net->slots[i].bytes >= plan->block_bytes[FUT_BLOCK_SLOT]) continue;
+        if (net->slots[i].bytes >= plan->region_bytes[FUT_REGION_SLOT]) continue;
         net->slots[i].filled = NULL;
-        FUT_TRY(fut_net_grow_slot(net, &net->slots[i], plan->block_bytes[FUT_BLOCK_SLOT]));
+        FUT_TRY(fut_net_grow_slot(net, &net->slots[i], plan->region_bytes[FUT_REGION_SLOT]));
     }
     return FUT_OK;
 }

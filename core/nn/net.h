@@ -70,8 +70,8 @@ fut_status fut_net_plan(fut_net *net, int64_t n, bool training) FUT_MUST_CHECK;
 fut_status fut_net_forward(fut_net *net, int slot, int64_t n, const uint8_t *rgb,
                            void *embeddings_out) FUT_MUST_CHECK; /* training: batch statistics */
 fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb,
-                                void *embeddings_out) FUT_MUST_CHECK; /* running statistics; uses slot 0 */
-/* leaf_out: [leaf_count] real, overwritten. Must follow the slot's forward. */
+                                void *embeddings_out) FUT_MUST_CHECK; /* running statistics; touches no slot */
+/* leaf_out: [leaf_count] real, overwritten. Uses up the slot's forward; parameters must not have changed since. */
 fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out) FUT_MUST_CHECK;
 /* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf; counts one step. */
 fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards) FUT_MUST_CHECK;

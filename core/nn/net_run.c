@@ -15,15 +15,15 @@ typedef struct walk {
 
 static void *resolve(const walk *w, fut_place place)
 {
-    switch (place.block) {
-    case FUT_BLOCK_SLOT:
+    switch (place.region) {
+    case FUT_REGION_SLOT:
         return (char *)w->slot + place.offset;
-    case FUT_BLOCK_SHARED:
+    case FUT_REGION_SHARED:
         return (char *)w->net->shared + place.offset;
-    case FUT_BLOCK_CALLER:
+    case FUT_REGION_CALLER:
         return w->caller;
-    case FUT_BLOCKS:
-    case FUT_BLOCK_NONE:
+    case FUT_REGIONS:
+    case FUT_REGION_NONE:
         break;
     }
     return NULL;
@@ -162,7 +162,7 @@ fut_status fut_net_forward(fut_net *net, int slot_index, int64_t n, const uint8_
     FUT_TRY(find_slot(net, slot_index, &slot));
     FUT_TRY(fut_net_find_plan(net, n, true, &plan));
     slot->filled = NULL;
-    FUT_TRY(fut_net_grow_slot(net, slot, plan->block_bytes[FUT_BLOCK_SLOT]));
+    FUT_TRY(fut_net_grow_slot(net, slot, plan->region_bytes[FUT_REGION_SLOT]));
     FUT_TRY(prepare(net, plan));
     walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = embeddings_out};
     FUT_TRY(walk_forward(&w, rgb));

@@ -48,9 +48,9 @@ static size_t value_bytes(const planner *p, fut_value value)
     return p->bk->act_bytes(p->bk, shape, p->spec->dtype);
 }
 
-static int new_buffer(planner *p, fut_block block, size_t bytes, int first, int last)
+static int new_buffer(planner *p, fut_region region, size_t bytes, int first, int last)
 {
-    p->buffers[p->buffer_count] = (fut_buffer){.block = (int)block, .bytes = bytes, .first = first, .last = last};
+    p->buffers[p->buffer_count] = (fut_buffer){.region = (int)region, .bytes = bytes, .first = first, .last = last};
     return p->buffer_count++;
 }
 
@@ -135,13 +135,13 @@ static fut_status plan_ops(planner *p)
         if ((*op)->scratch_bytes > scratch_bytes) scratch_bytes = (*op)->scratch_bytes;
         if ((*op)->saved_bytes == 0) continue;
         /* Inference runs forward where an op has no forward_eval, so there must be room for what it would save. */
-        fut_block block = p->plan->training ? FUT_BLOCK_SLOT : FUT_BLOCK_SHARED;
+        fut_region region = p->plan->training ? FUT_REGION_SLOT : FUT_REGION_SHARED;
         int last = p->plan->training ? backward_time(p->graph, i) : forward_time(i);
-        p->node[i].saved = new_buffer(p, block, (*op)->saved_bytes, forward_time(i), last);
+        p->node[i].saved = new_buffer(p, region, (*op)->saved_bytes, forward_time(i), last);
     }
-    p->scratch = scratch_bytes > 0 ? new_buffer(p, FUT_BLOCK_SHARED, scratch_bytes, 0, end) : NO_BUFFER;
+    p->scratch = scratch_bytes > 0 ? new_buffer(p, FUT_REGION_SHARED, scratch_bytes, 0, end) : NO_BUFFER;
     size_t batch_bytes = (size_t)p->graph->stat_count * fut_dtype_size(p->spec->real);
-    p->batch = p->plan->training ? new_buffer(p, FUT_BLOCK_SLOT, batch_bytes, 0, end) : NO_BUFFER;
+    p->batch = p->plan->training ? new_buffer(p, FUT_REGION_SLOT, batch_bytes, 0, end) : NO_BUFFER;
     return FUT_OK;
 }
 
@@ -150,12 +150,12 @@ static void plan_values(planner *p)
 {
     const fut_graph *graph = p->graph;
     int turn = graph->node_count; /* the last moment of forward */
-    p->value[0] = new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, 0), 0, 0);
+    p->value[0] = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, 0), 0, 0);
     for (int i = 0; i < graph->node_count; i++) {
         const fut_node *node = &graph->nodes[i];
         bool embeddings = i + 1 == graph->node_count;
         p->value[node->y] =
-            embeddings ? CALLER_BUFFER : new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, node->y), forward_time(i), forward_time(i));
+            embeddings ? CALLER_BUFFER : new_buffer(p, FUT_REGION_SHARED, value_bytes(p, node->y), forward_time(i), forward_time(i));
         fut_value touched[3] = {node->x, node->residual, node->y};
         for (int k = 0; k < 3; k++) {
             if (touched[k] == FUT_VALUE_NONE) continue;
@@ -164,7 +164,7 @@ static void plan_values(planner *p)
         }
     }
     for (int v = 0; v < graph->value_count; v++)
-        if (p->value[v] >= 0 && p->buffers[p->value[v]].last > turn) p->buffers[p->value[v]].block = FUT_BLOCK_SLOT;
+        if (p->value[v] >= 0 && p->buffers[p->value[v]].last > turn) p->buffers[p->value[v]].region = FUT_REGION_SLOT;
 }
 
 /* The gradient of `value` gets a contribution at `time`. The first one is written in place; a later one goes to a buffer of its own and is
@@ -177,7 +177,7 @@ static int contribute(planner *p, fut_value value, int time, int *sum_out)
         keep_until(p, *gradient, time);
         *sum_out = *gradient;
     }
-    int written = new_buffer(p, FUT_BLOCK_SHARED, value_bytes(p, value), time, time);
+    int written = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, value), time, time);
     if (*gradient == NO_BUFFER) *gradient = written;
     return written;
 }
@@ -210,9 +210,9 @@ static void plan_gradients(planner *p)
 
 static fut_place place_of(const planner *p, int buffer)
 {
-    if (buffer == CALLER_BUFFER) return (fut_place){FUT_BLOCK_CALLER, 0};
-    if (buffer == NO_BUFFER) return (fut_place){FUT_BLOCK_NONE, 0};
-    return (fut_place){(fut_block)p->buffers[buffer].block, p->buffers[buffer].offset};
+    if (buffer == CALLER_BUFFER) return (fut_place){FUT_REGION_CALLER, 0};
+    if (buffer == NO_BUFFER) return (fut_place){FUT_REGION_NONE, 0};
+    return (fut_place){(fut_region)p->buffers[buffer].region, p->buffers[buffer].offset};
 }
 
 static fut_plan_sum sum_of(const planner *p, fut_value value, int from, int to)
@@ -260,7 +260,7 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
     FUT_TRY_GOTO(plan_ops(&p), out);
     plan_values(&p);
     if (training) plan_gradients(&p);
-    FUT_TRY_GOTO(fut_buffers_place(p.buffers, p.buffer_count, FUT_BLOCKS, p.plan->block_bytes), out);
+    FUT_TRY_GOTO(fut_buffers_place(p.buffers, p.buffer_count, FUT_REGIONS, p.plan->region_bytes), out);
     fill_places(&p);
     *plan_out = p.plan;
     p.plan = NULL;

@@ -1,7 +1,7 @@
 /* A plan: the graph made concrete for n images, training or not: one op a node, and a place for everything that lives in memory.
  * Private to core/nn.
  *
- * Two blocks of memory:
+ * Two regions of memory:
  *   slot     what a shard's forward leaves for its backward: activations that backward reads, saved statistics
  *   shared   everything else, one for all slots: activations of inference, gradients of activations, scratch
  *
@@ -13,11 +13,11 @@
 
 #include "core/nn/graph_impl.h"
 
-typedef enum fut_block { FUT_BLOCK_SLOT, FUT_BLOCK_SHARED, FUT_BLOCKS, FUT_BLOCK_CALLER, FUT_BLOCK_NONE } fut_block;
+typedef enum fut_region { FUT_REGION_SLOT, FUT_REGION_SHARED, FUT_REGIONS, FUT_REGION_CALLER, FUT_REGION_NONE } fut_region;
 
 /* CALLER: the embeddings in forward, their gradient in backward. */
 typedef struct fut_place {
-    fut_block block;
+    fut_region region;
     size_t offset;
 } fut_place;
 
@@ -41,7 +41,7 @@ typedef struct fut_plan {
     fut_plan_node *nodes;
     fut_place images, scratch;
     fut_place batch; /* batch statistics of every norm_act, laid out as the statistics pack */
-    size_t block_bytes[FUT_BLOCKS];
+    size_t region_bytes[FUT_REGIONS];
     int64_t prepared; /* version of the parameters the ops have prepared */
     struct fut_plan *next;
 } fut_plan;

@@ -64,7 +64,7 @@ static bool collide(const fut_buffer *a, const fut_buffer *b)
 {
     bool in_time = a->first <= b->last && b->first <= a->last;
     bool in_space = a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
-    return a->block == b->block && in_time && in_space;
+    return a->region == b->region && in_time && in_space;
 }
 
 static void buffers_alive_together_never_overlap(void **state)
@@ -77,16 +77,16 @@ static void buffers_alive_together_never_overlap(void **state)
         size_t sum[2] = {0, 0}, got[2];
         for (uint64_t i = 0; i < BUFFERS; i++) {
             int first = (int)(100 * fut_philox_uniform(philox, 1, i));
-            buffers[i] = (fut_buffer){.block = fut_philox_uniform(philox, 2, i) < 0.3,
+            buffers[i] = (fut_buffer){.region = fut_philox_uniform(philox, 2, i) < 0.3,
                                       .bytes = (size_t)(5000 * fut_philox_uniform(philox, 3, i)),
                                       .first = first,
                                       .last = first + (int)(30 * fut_philox_uniform(philox, 4, i))};
-            sum[buffers[i].block] += buffers[i].bytes + FUT_BUFFER_ALIGN;
+            sum[buffers[i].region] += buffers[i].bytes + FUT_BUFFER_ALIGN;
         }
         FUT_TEST_OK(fut_buffers_place(buffers, BUFFERS, 2, got));
         for (int i = 0; i < BUFFERS; i++) {
             assert_int_equal(buffers[i].offset % FUT_BUFFER_ALIGN, 0);
-            assert_true(buffers[i].offset + buffers[i].bytes <= got[buffers[i].block]);
+            assert_true(buffers[i].offset + buffers[i].bytes <= got[buffers[i].region]);
             for (int k = 0; k < i; k++)
                 assert_false(collide(&buffers[i], &buffers[k]));
         }
