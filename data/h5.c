@@ -2,26 +2,15 @@
 
 #include "core/base/file.h"
 #include "core/base/mem.h"
-#include "data/h5_seal_impl.h"
+#include "data/h5_impl.h"
 
 #include <errno.h>
-#include <hdf5.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MAX = 16, NO_ID = -1 };
-
-struct fut_h5 {
-    hid_t file;
-    char *path;
-    bool writing;
-    int64_t file_bytes; /* reading: the size every dataset must lie in */
-    char payload_name[FUT_H5_NAME_MAX + 1];
-    int payload_rank;
-    fut_h5_range payload;
-};
+enum { DEPTH_MAX = 16 };
 
 static const struct {
     size_t bytes;
@@ -36,8 +25,12 @@ size_t fut_h5_type_bytes(fut_h5_type type)
     return types[type].bytes;
 }
 
-/* The file's type and this machine's type for it; both are constants of the library. */
-static hid_t file_type(fut_h5_type type)
+const char *fut_h5_type_name(fut_h5_type type)
+{
+    return types[type].name;
+}
+
+hid_t fut_h5_file_type(fut_h5_type type)
 {
     switch (type) {
     case FUT_H5_U8:
@@ -55,7 +48,7 @@ static hid_t file_type(fut_h5_type type)
     }
 }
 
-static hid_t memory_type(fut_h5_type type)
+hid_t fut_h5_memory_type(fut_h5_type type)
 {
     switch (type) {
     case FUT_H5_U8:
@@ -82,9 +75,7 @@ static herr_t innermost(unsigned n, const H5E_error2_t *error, void *context)
     return 1; /* the first one walking upward is the cause */
 }
 
-/* libhdf5 failed while `doing` something with `name`: our status, with the system's reason where it gave one and libhdf5's text elsewhere
- * (which tells the same in several lines, with addresses). */
-static fut_status h5_fail(const fut_h5 *h5, const char *doing, const char *name)
+fut_status fut_h5_fail(const fut_h5 *h5, const char *doing, const char *name)
 {
     int error_number = errno;
     const char *why = "unknown reason";
@@ -103,8 +94,7 @@ static fut_status h5_fail(const fut_h5 *h5, const char *doing, const char *name)
     return st;
 }
 
-/* libhdf5 keeps its error printing per thread, so every entry switches it off again. errno is read by h5_fail. */
-static void enter(void)
+void fut_h5_enter(void)
 {
     /* Counts before the library's first call only. Its clean-up at exit crashes on a file that a full disk kept it from closing, and has
      * nothing to do for us: files are closed when they are done with. */
@@ -137,7 +127,7 @@ fut_status fut_h5_create(const char *path, fut_h5 **h5_out)
     fut_h5 *h5 = NULL;
     hid_t access = NO_ID;
     hid_t create = NO_ID;
-    enter();
+    fut_h5_enter();
     FUT_TRY(h5_new(path, true, &h5));
     access = H5Pcreate(H5P_FILE_ACCESS);
     create = H5Pcreate(H5P_FILE_CREATE);
@@ -145,7 +135,7 @@ fut_status fut_h5_create(const char *path, fut_h5 **h5_out)
     if (access < 0 || create < 0 || H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110) < 0 ||
         H5Pset_userblock(create, FUT_H5_SEAL_BYTES) < 0 || H5Pset_obj_track_times(create, false) < 0 ||
         (h5->file = H5Fcreate(path, H5F_ACC_TRUNC, create, access)) < 0) {
-        st = errno != 0 ? fut_file_errno("create", path, errno) : h5_fail(h5, "create", "the file");
+        st = errno != 0 ? fut_file_errno("create", path, errno) : fut_h5_fail(h5, "create", "the file");
         goto out;
     }
     *h5_out = h5;
@@ -160,16 +150,16 @@ out:
 fut_status fut_h5_finish(fut_h5 **h5)
 {
     fut_status st = FUT_OK;
-    enter();
+    fut_h5_enter();
     /* Closing reports success on a full disk; flushing does not. */
     if (H5Fflush((*h5)->file, H5F_SCOPE_LOCAL) < 0) {
-        st = h5_fail(*h5, "flush", "the file");
+        st = fut_h5_fail(*h5, "flush", "the file");
         goto out;
     }
     herr_t closed = H5Fclose((*h5)->file);
     (*h5)->file = NO_ID;
     if (closed < 0) {
-        st = h5_fail(*h5, "close", "the file");
+        st = fut_h5_fail(*h5, "close", "the file");
         goto out;
     }
     FUT_TRY_GOTO(fut_h5_seal_write((*h5)->path, (*h5)->payload), out);
@@ -185,13 +175,13 @@ fut_status fut_h5_open(const char *path, fut_h5 **h5_out)
     hid_t access = NO_ID;
     int64_t file_bytes = 0;
     FUT_TRY(fut_h5_seal_check(path, &file_bytes));
-    enter();
+    fut_h5_enter();
     FUT_TRY(h5_new(path, false, &h5));
     h5->file_bytes = file_bytes;
     access = H5Pcreate(H5P_FILE_ACCESS);
     /* Locks fail on some network file systems, and a finished file is never written again. */
     if (access < 0 || H5Pset_file_locking(access, false, true) < 0 || (h5->file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0) {
-        st = h5_fail(h5, "open", "the file");
+        st = fut_h5_fail(h5, "open", "the file");
         goto out;
     }
     *h5_out = h5;
@@ -205,7 +195,7 @@ out:
 void fut_h5_close(fut_h5 **h5)
 {
     if (*h5 == NULL) return;
-    enter();
+    fut_h5_enter();
     if ((*h5)->file >= 0) (void)H5Fclose((*h5)->file);
     fut_mem_free((*h5)->path);
     fut_mem_free(*h5);
@@ -214,8 +204,7 @@ void fut_h5_close(fut_h5 **h5)
 
 /* ---- paths ---- */
 
-/* Call `step` with "/a", "/a/b", ... for the absolute path name, the last one too if `whole`. */
-static fut_status each_prefix(fut_h5 *h5, const char *name, bool whole, fut_status (*step)(fut_h5 *h5, const char *prefix))
+fut_status fut_h5_each_prefix(fut_h5 *h5, const char *name, bool whole, fut_status (*step)(fut_h5 *h5, const char *prefix))
 {
     char prefix[FUT_H5_NAME_MAX + 1];
     size_t length = strlen(name);
@@ -233,33 +222,32 @@ static fut_status each_prefix(fut_h5 *h5, const char *name, bool whole, fut_stat
     return FUT_OK;
 }
 
-static fut_status make_group(fut_h5 *h5, const char *name)
+fut_status fut_h5_make_group(fut_h5 *h5, const char *name)
 {
     if (H5Lexists(h5->file, name, H5P_DEFAULT) > 0) return FUT_OK;
     hid_t create = H5Pcreate(H5P_GROUP_CREATE);
     hid_t group = NO_ID;
     if (create >= 0 && H5Pset_obj_track_times(create, false) >= 0) group = H5Gcreate2(h5->file, name, H5P_DEFAULT, create, H5P_DEFAULT);
-    fut_status st = group < 0 ? h5_fail(h5, "create", name) : FUT_OK;
+    fut_status st = group < 0 ? fut_h5_fail(h5, "create", name) : FUT_OK;
     if (group >= 0) (void)H5Gclose(group);
     if (create >= 0) (void)H5Pclose(create);
     return st;
 }
 
-/* A soft or external link could lead out of the file. */
-static fut_status check_link(fut_h5 *h5, const char *name)
+fut_status fut_h5_check_link(fut_h5 *h5, const char *name)
 {
     H5L_info_t link;
     htri_t exists = H5Lexists(h5->file, name, H5P_DEFAULT);
-    if (exists < 0) return h5_fail(h5, "look up", name);
+    if (exists < 0) return fut_h5_fail(h5, "look up", name);
     FUT_CHECK(exists > 0, FUT_ERR_DATA, "%s: %s is missing", h5->path, name);
-    if (H5Lget_info(h5->file, name, &link, H5P_DEFAULT) < 0) return h5_fail(h5, "look up", name);
+    if (H5Lget_info(h5->file, name, &link, H5P_DEFAULT) < 0) return fut_h5_fail(h5, "look up", name);
     FUT_CHECK(link.type == H5L_TYPE_HARD, FUT_ERR_DATA, "%s: %s is a link, which is not accepted", h5->path, name);
     return FUT_OK;
 }
 
 bool fut_h5_has(fut_h5 *h5, const char *name)
 {
-    enter();
+    fut_h5_enter();
     char prefix[FUT_H5_NAME_MAX + 1];
     size_t length = strlen(name);
     if (strcmp(name, "/") == 0) return true;
@@ -276,7 +264,7 @@ bool fut_h5_has(fut_h5 *h5, const char *name)
 
 /* ---- writing ---- */
 
-static hid_t new_space(int rank, const int64_t *dims)
+hid_t fut_h5_new_space(int rank, const int64_t *dims)
 {
     hsize_t extent[FUT_H5_RANK_MAX];
     for (int i = 0; i < rank; i++)
@@ -289,13 +277,13 @@ static fut_status create_dataset(fut_h5 *h5, const char *name, fut_h5_type type,
 {
     fut_status st = FUT_OK;
     hid_t create = H5Pcreate(H5P_DATASET_CREATE);
-    hid_t space = new_space(rank, dims);
+    hid_t space = fut_h5_new_space(rank, dims);
     hid_t dataset = NO_ID;
-    FUT_TRY_GOTO(each_prefix(h5, name, false, make_group), out);
+    FUT_TRY_GOTO(fut_h5_each_prefix(h5, name, false, fut_h5_make_group), out);
     if (create < 0 || space < 0 || H5Pset_layout(create, H5D_CONTIGUOUS) < 0 || H5Pset_alloc_time(create, H5D_ALLOC_TIME_EARLY) < 0 ||
         H5Pset_fill_time(create, H5D_FILL_TIME_NEVER) < 0 || H5Pset_obj_track_times(create, false) < 0 ||
-        (dataset = H5Dcreate2(h5->file, name, file_type(type), space, H5P_DEFAULT, create, H5P_DEFAULT)) < 0)
-        st = h5_fail(h5, "create", name);
+        (dataset = H5Dcreate2(h5->file, name, fut_h5_file_type(type), space, H5P_DEFAULT, create, H5P_DEFAULT)) < 0)
+        st = fut_h5_fail(h5, "create", name);
 out:
     if (space >= 0) (void)H5Sclose(space);
     if (create >= 0) (void)H5Pclose(create);
@@ -311,9 +299,10 @@ fut_status fut_h5_write(fut_h5 *h5, const char *name, fut_h5_type type, int rank
     FUT_CHECK(rank >= 0 && rank <= FUT_H5_RANK_MAX, FUT_ERR_INTERNAL, "%s: rank %d", name, rank);
     for (int i = 0; i < rank; i++)
         count *= dims[i];
-    enter();
+    fut_h5_enter();
     FUT_TRY_GOTO(create_dataset(h5, name, type, rank, dims, &dataset), out);
-    if (count > 0 && H5Dwrite(dataset, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) st = h5_fail(h5, "write", name);
+    if (count > 0 && H5Dwrite(dataset, fut_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+        st = fut_h5_fail(h5, "write", name);
 out:
     if (dataset >= 0) (void)H5Dclose(dataset);
     return st;
@@ -324,11 +313,11 @@ fut_status fut_h5_payload_reserve(fut_h5 *h5, const char *name, int rank, const 
     fut_status st = FUT_OK;
     hid_t dataset = NO_ID;
     FUT_CHECK(h5->payload_rank == 0 && strlen(name) <= FUT_H5_NAME_MAX, FUT_ERR_INTERNAL, "%s: one payload a file", name);
-    enter();
+    fut_h5_enter();
     FUT_TRY_GOTO(create_dataset(h5, name, FUT_H5_U8, rank, dims, &dataset), out);
     haddr_t offset = H5Dget_offset(dataset);
     if (offset == HADDR_UNDEF) {
-        st = h5_fail(h5, "place", name);
+        st = fut_h5_fail(h5, "place", name);
         goto out;
     }
     (void)snprintf(h5->payload_name, sizeof h5->payload_name, "%s", name);
@@ -344,8 +333,8 @@ fut_status fut_h5_payload_trim(fut_h5 *h5, const int64_t *dims)
 {
     fut_status st = FUT_OK;
     hid_t dataset = NO_ID;
-    enter();
-    if (H5Ldelete(h5->file, h5->payload_name, H5P_DEFAULT) < 0) return h5_fail(h5, "trim", h5->payload_name);
+    fut_h5_enter();
+    if (H5Ldelete(h5->file, h5->payload_name, H5P_DEFAULT) < 0) return fut_h5_fail(h5, "trim", h5->payload_name);
     FUT_TRY_GOTO(create_dataset(h5, h5->payload_name, FUT_H5_U8, h5->payload_rank, dims, &dataset), out);
     FUT_CHECK_GOTO(H5Dget_offset(dataset) == (haddr_t)h5->payload.offset, FUT_ERR_INTERNAL, out,
                    "%s: HDF5 moved %s from byte %lld while trimming it", h5->path, h5->payload_name, (long long)h5->payload.offset);
@@ -360,10 +349,10 @@ out:
 static fut_status read_type(const fut_h5 *h5, hid_t dataset, const char *name, fut_h5_type *type_out)
 {
     hid_t type = H5Dget_type(dataset);
-    if (type < 0) return h5_fail(h5, "read the type of", name);
+    if (type < 0) return fut_h5_fail(h5, "read the type of", name);
     int found = -1;
     for (int i = FUT_H5_U8; i <= FUT_H5_F64 && found < 0; i++)
-        if (H5Tequal(type, file_type((fut_h5_type)i)) > 0) found = i;
+        if (H5Tequal(type, fut_h5_file_type((fut_h5_type)i)) > 0) found = i;
     (void)H5Tclose(type);
     FUT_CHECK(found >= 0, FUT_ERR_DATA, "%s: %s has a type that futago does not write", h5->path, name);
     *type_out = (fut_h5_type)found;
@@ -374,7 +363,7 @@ static fut_status read_shape(const fut_h5 *h5, hid_t dataset, const char *name, 
 {
     hsize_t dims[FUT_H5_RANK_MAX] = {0};
     hid_t space = H5Dget_space(dataset);
-    if (space < 0) return h5_fail(h5, "read the shape of", name);
+    if (space < 0) return fut_h5_fail(h5, "read the shape of", name);
     H5S_class_t class = H5Sget_simple_extent_type(space);
     int rank = H5Sget_simple_extent_ndims(space);
     bool simple = (class == H5S_SCALAR || class == H5S_SIMPLE) && rank >= 0 && rank <= FUT_H5_RANK_MAX &&
@@ -397,7 +386,7 @@ static fut_status read_shape(const fut_h5 *h5, hid_t dataset, const char *name, 
 static fut_status check_storage(const fut_h5 *h5, hid_t dataset, const char *name, fut_h5_info *info)
 {
     hid_t create = H5Dget_create_plist(dataset);
-    if (create < 0) return h5_fail(h5, "read the layout of", name);
+    if (create < 0) return fut_h5_fail(h5, "read the layout of", name);
     bool plain = H5Pget_layout(create) == H5D_CONTIGUOUS && H5Pget_nfilters(create) == 0 && H5Pget_external_count(create) == 0;
     (void)H5Pclose(create);
     FUT_CHECK(plain, FUT_ERR_DATA, "%s: %s is chunked, compressed or external; futago reads contiguous datasets only", h5->path, name);
@@ -420,10 +409,10 @@ static fut_status open_dataset(fut_h5 *h5, const char *name, hid_t *dataset_out,
     hid_t object = NO_ID;
     fut_h5_info info = {0};
     *dataset_out = NO_ID;
-    FUT_TRY_GOTO(each_prefix(h5, name, true, check_link), out);
+    FUT_TRY_GOTO(fut_h5_each_prefix(h5, name, true, fut_h5_check_link), out);
     object = H5Oopen(h5->file, name, H5P_DEFAULT);
     if (object < 0) {
-        st = h5_fail(h5, "open", name);
+        st = fut_h5_fail(h5, "open", name);
         goto out;
     }
     FUT_CHECK_GOTO(H5Iget_type(object) == H5I_DATASET, FUT_ERR_DATA, out, "%s: %s is not a dataset", h5->path, name);
@@ -441,7 +430,7 @@ out:
 fut_status fut_h5_get_info(fut_h5 *h5, const char *name, fut_h5_info *info_out)
 {
     hid_t dataset = NO_ID;
-    enter();
+    fut_h5_enter();
     FUT_TRY(open_dataset(h5, name, &dataset, info_out));
     (void)H5Dclose(dataset);
     return FUT_OK;
@@ -462,7 +451,7 @@ fut_status fut_h5_read(fut_h5 *h5, const char *name, fut_h5_type type, int rank,
     fut_status st = FUT_OK;
     fut_h5_info info;
     hid_t dataset = NO_ID;
-    enter();
+    fut_h5_enter();
     FUT_TRY(open_dataset(h5, name, &dataset, &info));
     bool same = info.type == type && info.rank == rank;
     for (int i = 0; same && i < rank; i++)
@@ -476,7 +465,8 @@ fut_status fut_h5_read(fut_h5 *h5, const char *name, fut_h5_type type, int rank,
                       expected);
         goto out;
     }
-    if (info.count > 0 && H5Dread(dataset, memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data_out) < 0) st = h5_fail(h5, "read", name);
+    if (info.count > 0 && H5Dread(dataset, fut_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data_out) < 0)
+        st = fut_h5_fail(h5, "read", name);
 out:
     (void)H5Dclose(dataset);
     return st;
@@ -516,10 +506,10 @@ static fut_status list_member(listing *list, const char *name, const H5L_info_t 
     H5O_info_t object;
     FUT_CHECK(link->type == H5L_TYPE_HARD, FUT_ERR_DATA, "%s: %s/%s is a link, which is not accepted", list->h5->path, list->group, name);
     hid_t group = H5Gopen2(list->h5->file, list->group, H5P_DEFAULT);
-    if (group < 0) return h5_fail(list->h5, "open", list->group);
+    if (group < 0) return fut_h5_fail(list->h5, "open", list->group);
     herr_t got = H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT);
     (void)H5Gclose(group);
-    if (got < 0) return h5_fail(list->h5, "look up", name);
+    if (got < 0) return fut_h5_fail(list->h5, "look up", name);
     FUT_CHECK(object.type == H5O_TYPE_GROUP || object.type == H5O_TYPE_DATASET, FUT_ERR_DATA, "%s: %s/%s is neither group nor dataset",
               list->h5->path, list->group, name);
     return list->each(list->context, name, object.type == H5O_TYPE_GROUP);
@@ -537,160 +527,8 @@ fut_status fut_h5_list(fut_h5 *h5, const char *group, fut_h5_each each, void *co
 {
     listing list = {.h5 = h5, .group = group, .each = each, .context = context, .st = FUT_OK};
     if (!fut_h5_has(h5, group)) return FUT_OK;
-    FUT_TRY(each_prefix(h5, group, true, check_link));
+    FUT_TRY(fut_h5_each_prefix(h5, group, true, fut_h5_check_link));
     herr_t walked = H5Literate_by_name(h5->file, group, H5_INDEX_NAME, H5_ITER_INC, NULL, list_step, &list, H5P_DEFAULT);
     if (list.st != FUT_OK) return list.st;
-    return walked < 0 ? h5_fail(h5, "list", group) : FUT_OK;
-}
-
-/* ---- attributes ---- */
-
-static fut_status set_attribute(fut_h5 *h5, const char *object, const char *name, hid_t stored, hid_t given, hid_t space, const void *value)
-{
-    fut_status st = FUT_OK;
-    hid_t attribute = NO_ID;
-    enter();
-    if (!fut_h5_has(h5, object)) FUT_TRY_GOTO(each_prefix(h5, object, true, make_group), out);
-    if (H5Aexists_by_name(h5->file, object, name, H5P_DEFAULT) > 0) (void)H5Adelete_by_name(h5->file, object, name, H5P_DEFAULT);
-    attribute = H5Acreate_by_name(h5->file, object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || H5Awrite(attribute, given, value) < 0) st = h5_fail(h5, "write attribute", name);
-out:
-    if (attribute >= 0) (void)H5Aclose(attribute);
-    return st;
-}
-
-static fut_status set_numbers(fut_h5 *h5, const char *object, const char *name, fut_h5_type type, const void *values, int count)
-{
-    int64_t dims[1] = {count};
-    hid_t space = new_space(count == 1 ? 0 : 1, dims);
-    if (space < 0) return h5_fail(h5, "write attribute", name);
-    fut_status st = set_attribute(h5, object, name, file_type(type), memory_type(type), space, values);
-    (void)H5Sclose(space);
-    return st;
-}
-
-fut_status fut_h5_set_i64(fut_h5 *h5, const char *object, const char *name, int64_t value)
-{
-    return set_numbers(h5, object, name, FUT_H5_I64, &value, 1);
-}
-
-fut_status fut_h5_set_u64(fut_h5 *h5, const char *object, const char *name, uint64_t value)
-{
-    return set_numbers(h5, object, name, FUT_H5_U64, &value, 1);
-}
-
-fut_status fut_h5_set_f64(fut_h5 *h5, const char *object, const char *name, const double *values, int count)
-{
-    return set_numbers(h5, object, name, FUT_H5_F64, values, count);
-}
-
-fut_status fut_h5_set_text(fut_h5 *h5, const char *object, const char *name, const char *text)
-{
-    fut_status st = FUT_OK;
-    size_t length = strlen(text);
-    FUT_CHECK(length <= FUT_H5_TEXT_MAX, FUT_ERR_INTERNAL, "attribute %s: %zu bytes of text, at most %d", name, length, FUT_H5_TEXT_MAX);
-    hid_t type = H5Tcopy(H5T_C_S1);
-    hid_t space = H5Screate(H5S_SCALAR);
-    /* A string type has at least one byte; padding with NULs makes "" one NUL. */
-    if (type < 0 || space < 0 || H5Tset_size(type, length == 0 ? 1 : length) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
-        H5Tset_cset(type, H5T_CSET_UTF8) < 0)
-        st = h5_fail(h5, "write attribute", name);
-    else
-        st = set_attribute(h5, object, name, type, type, space, text);
-    if (space >= 0) (void)H5Sclose(space);
-    if (type >= 0) (void)H5Tclose(type);
-    return st;
-}
-
-bool fut_h5_has_attribute(fut_h5 *h5, const char *object, const char *name)
-{
-    return fut_h5_has(h5, object) && H5Aexists_by_name(h5->file, object, name, H5P_DEFAULT) > 0;
-}
-
-/* Open an attribute and count its elements (rank 0 or 1). *attribute_out < 0 on error. */
-static fut_status open_attribute(fut_h5 *h5, const char *object, const char *name, hid_t *attribute_out, int64_t *count_out)
-{
-    fut_status st = FUT_OK;
-    hid_t attribute = NO_ID;
-    hid_t space = NO_ID;
-    *attribute_out = NO_ID;
-    FUT_CHECK(fut_h5_has_attribute(h5, object, name), FUT_ERR_DATA, "%s: attribute \"%s\" of %s is missing", h5->path, name, object);
-    FUT_TRY(each_prefix(h5, object, true, check_link));
-    attribute = H5Aopen_by_name(h5->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute >= 0) space = H5Aget_space(attribute);
-    if (space < 0) {
-        st = h5_fail(h5, "read attribute", name);
-        goto out;
-    }
-    int rank = H5Sget_simple_extent_ndims(space);
-    *count_out = H5Sget_simple_extent_npoints(space);
-    FUT_CHECK_GOTO((rank == 0 || rank == 1) && *count_out > 0, FUT_ERR_DATA, out, "%s: attribute \"%s\" of %s has no plain value", h5->path,
-                   name, object);
-    *attribute_out = attribute;
-    attribute = NO_ID;
-out:
-    if (space >= 0) (void)H5Sclose(space);
-    if (attribute >= 0) (void)H5Aclose(attribute);
-    return st;
-}
-
-static fut_status get_numbers(fut_h5 *h5, const char *object, const char *name, fut_h5_type type, void *values_out, int count)
-{
-    fut_status st = FUT_OK;
-    hid_t attribute = NO_ID;
-    hid_t stored = NO_ID;
-    int64_t found = 0;
-    enter();
-    FUT_TRY(open_attribute(h5, object, name, &attribute, &found));
-    stored = H5Aget_type(attribute);
-    FUT_CHECK_GOTO(stored >= 0 && H5Tequal(stored, file_type(type)) > 0 && found == count, FUT_ERR_DATA, out,
-                   "%s: attribute \"%s\" of %s is not %d %s", h5->path, name, object, count, types[type].name);
-    if (H5Aread(attribute, memory_type(type), values_out) < 0) st = h5_fail(h5, "read attribute", name);
-out:
-    if (stored >= 0) (void)H5Tclose(stored);
-    (void)H5Aclose(attribute);
-    return st;
-}
-
-fut_status fut_h5_get_i64(fut_h5 *h5, const char *object, const char *name, int64_t *value_out)
-{
-    return get_numbers(h5, object, name, FUT_H5_I64, value_out, 1);
-}
-
-fut_status fut_h5_get_u64(fut_h5 *h5, const char *object, const char *name, uint64_t *value_out)
-{
-    return get_numbers(h5, object, name, FUT_H5_U64, value_out, 1);
-}
-
-fut_status fut_h5_get_f64(fut_h5 *h5, const char *object, const char *name, double *values_out, int count)
-{
-    return get_numbers(h5, object, name, FUT_H5_F64, values_out, count);
-}
-
-fut_status fut_h5_get_text(fut_h5 *h5, const char *object, const char *name, fut_str *text_out)
-{
-    fut_status st = FUT_OK;
-    hid_t attribute = NO_ID;
-    hid_t stored = NO_ID;
-    char *text = NULL;
-    int64_t count = 0;
-    enter();
-    FUT_TRY(open_attribute(h5, object, name, &attribute, &count));
-    stored = H5Aget_type(attribute);
-    size_t bytes = stored < 0 ? 0 : H5Tget_size(stored);
-    FUT_CHECK_GOTO(stored >= 0 && H5Tget_class(stored) == H5T_STRING && H5Tis_variable_str(stored) == 0 && count == 1 && bytes > 0 &&
-                       bytes <= FUT_H5_TEXT_MAX,
-                   FUT_ERR_DATA, out, "%s: attribute \"%s\" of %s is not fixed-length text of at most %d bytes", h5->path, name, object,
-                   FUT_H5_TEXT_MAX);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(bytes + 1, &text), out);
-    if (H5Aread(attribute, stored, text) < 0) {
-        st = h5_fail(h5, "read attribute", name);
-        goto out;
-    }
-    FUT_TRY_GOTO(fut_str_append(text_out, text, strlen(text)), out);
-out:
-    fut_mem_free(text);
-    if (stored >= 0) (void)H5Tclose(stored);
-    (void)H5Aclose(attribute);
-    return st;
+    return walked < 0 ? fut_h5_fail(h5, "list", group) : FUT_OK;
 }
