@@ -26,8 +26,7 @@ typedef struct crew {
     fut_pack_item *items;
     int64_t n;
     atomic_llong next, done;
-    atomic_int stop;  /* a thread failed */
-    atomic_int alive; /* threads still working */
+    atomic_int stop; /* a thread failed */
 } crew;
 
 typedef struct worker {
@@ -168,7 +167,6 @@ static void *work(void *argument)
     }
     fut_mem_free(w->rgb);
     fut_mem_free(w->file);
-    atomic_fetch_sub(&c->alive, 1);
     return NULL;
 }
 
@@ -183,6 +181,20 @@ static void show_progress(const crew *c, double started)
     int filled = (int)(20 * done / c->n);
     fut_log_progress("packing [%.*s%.*s] %lld/%lld photos, %.0f/s, %s left", filled, "####################", 20 - filled,
                      "....................", (long long)done, (long long)c->n, rate, left);
+}
+
+static void join_with_progress(pthread_t thread, const crew *c, double started)
+{
+    struct timespec until;
+    do {
+        show_progress(c, started);
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 50 * 1000 * 1000;
+        if (until.tv_nsec >= 1000 * 1000 * 1000) {
+            until.tv_nsec -= 1000 * 1000 * 1000;
+            until.tv_sec++;
+        }
+    } while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
 }
 
 fut_status fut_pack_images(const fut_pack_options *options, const fut_dataset_info *info, int fd, int64_t data_offset, fut_pack_item *items,
@@ -200,25 +212,18 @@ fut_status fut_pack_images(const fut_pack_options *options, const fut_dataset_in
     for (; started_threads < wanted; started_threads++) {
         worker *w = &workers[started_threads];
         w->crew = &c;
-        atomic_fetch_add(&c.alive, 1);
         int error_number = pthread_create(&w->thread, NULL, work, w);
         if (error_number == 0) continue;
-        atomic_fetch_sub(&c.alive, 1);
         if (started_threads == 0) return fut_file_errno("start a thread for", options->folder, error_number);
         break;
     }
-    while (atomic_load(&c.alive) > 0) {
-        const struct timespec tick = {.tv_nsec = 50 * 1000 * 1000};
-        (void)nanosleep(&tick, NULL);
-        show_progress(&c, started);
-    }
-    fut_log_progress("%s", "");
     for (int i = 0; i < started_threads; i++) {
-        (void)pthread_join(workers[i].thread, NULL);
+        join_with_progress(workers[i].thread, &c, started);
         if (workers[i].st != FUT_OK && st == FUT_OK)
             st = FUT_FAIL(workers[i].st, "%s", workers[i].message != NULL ? workers[i].message : "");
         fut_mem_free(workers[i].message);
     }
+    fut_log_progress("%s", "");
     return st;
 }
 
