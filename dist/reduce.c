@@ -230,12 +230,20 @@ static fut_status scatter_nodes(fut_tree *t, const char *what)
     return fut_comm_exchange(t->comm, send, n_send, t->messages, n_recv, t->dtype, what);
 }
 
+static bool same_nodes(const stack *a, const stack *b)
+{
+    bool same = a->count == b->count;
+    for (int i = 0; i < a->count && same; i++)
+        same = a->at[i].level == b->at[i].level && a->at[i].index == b->at[i].index;
+    return same;
+}
+
 fut_status fut_tree_finish(fut_tree *t, void *sum_out, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
-    FUT_CHECK(t->mine.count == t->theirs[rank].count, FUT_ERR_INTERNAL, "%s: a shard of rank %d was not added", what, rank);
+    FUT_CHECK(same_nodes(&t->mine, &t->theirs[rank]), FUT_ERR_INTERNAL, "%s: a shard of rank %d was not added", what, rank);
     if (ranks == 1) {
         memcpy(sum_out, buffer_at(t, t->mine.at[0].buffer), (size_t)t->count * width);
     } else {
