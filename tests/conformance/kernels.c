@@ -5,6 +5,7 @@
  * 1e-4 with bf16 activations, whose 8 bits of mantissa round every element by up to 2^-9. A new row needs a function test_<row>: without
  * one this file does not compile. */
 #include "core/backend/backend.h"
+#include "core/base/mem.h"
 #include "tests/support/support.h"
 
 #include <math.h>
@@ -249,6 +250,8 @@ int main(void)
 #define FUT_KERNEL(name, args) cmocka_unit_test(test_##name),
 #include "core/backend/kernels.def"
 #undef FUT_KERNEL
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_registry),
     };
