@@ -1,0 +1,110 @@
+# eval on parts, another file and a list of pairs; its JSON and page; verify's exit codes; a part in which nobody has two photos.
+. tests/support/script.sh "$1"
+python=$(command -v python3) || skip "no python3 to read the JSON"
+make_faces faces faces.h5 25 8
+write_config c.yaml
+expect 0 "$futago" train c.yaml --set train.epochs=12 --set optimizer.lr=5e-3 --set run=run
+
+# field NAME: a value of the object in ./out.
+field()
+{
+    "$python" -c 'import json, sys; v = json.load(open("out"))
+for k in sys.argv[1].split("."): v = v[int(k)] if isinstance(v, list) else v[k]
+print(v)' "$1"
+}
+
+for part in val test; do
+    expect 0 "$futago" eval run --part $part --json
+    [ "$(field n_same)" -eq 84 ] && [ "$(field n_different)" -eq 192 ] || fail "$part has $(field n_same) and $(field n_different) pairs"
+    one=$(field auc)
+    expect 0 ranks 3 "$futago" eval run --part $part --json
+    [ "$(field auc)" = "$one" ] || fail "$part: AUC $one on one rank, $(field auc) on three"
+done
+expect 0 "$futago" eval run --part train
+says "train part, 152 photos" "EER" "AUC"
+"$futago" pack faces -o other.h5 --size 24 --split identity --seed 1 >/dev/null 2>&1
+expect 0 "$futago" eval run --data other.h5 --checkpoint last --html other.html
+says "other.h5, test part"
+for file in run/report.html other.html; do
+    for text in "<svg" "ROC" "EER" "data:image/jpeg;base64," "Different people, most alike" "Same person, least alike" "</html>"; do
+        grep -qF -- "$text" $file || fail "$file has no $text"
+    done
+    if grep -Eq 'src="(http|/)|<script src' $file; then fail "$file is not self-contained"; fi
+done
+
+# A list of pairs as LFW's: 10 folds of 6 same and 6 different.
+"$python" - <<'PY'
+import os, random
+draw = random.Random(5)
+people = sorted(os.listdir("faces"))
+# LFW's names are PERSON/PERSON_0001.jpg.
+for person in people:
+    os.makedirs(f"lfw/{person}")
+    for i, photo in enumerate(sorted(os.listdir(f"faces/{person}"))):
+        os.link(f"faces/{person}/{photo}", f"lfw/{person}/{person}_{i + 1:04d}.jpg")
+with open("pairs.txt", "w") as out:
+    out.write("10\t6\n")
+    for _ in range(10):
+        for _ in range(6):
+            out.write("%s\t%d\t%d\n" % (draw.choice(people), *draw.sample(range(1, 9), 2)))
+        for _ in range(6):
+            a, b = draw.sample(people, 2)
+            out.write("%s\t%d\t%s\t%d\n" % (a, draw.randint(1, 8), b, draw.randint(1, 8)))
+PY
+expect 0 "$futago" eval run --pairs pairs.txt --images lfw --html pairs.html
+says "60 of one person, 60 of different people" "10 folds"
+expect 0 "$futago" eval run --pairs pairs.txt --images lfw --html pairs.html --json --flip
+[ "$(field n_same)" -eq 60 ] || fail "pairs: $(field n_same) same"
+expect 0 ranks 2 "$futago" eval run --pairs pairs.txt --images lfw --html pairs.html --json --flip
+[ "$(grep -c n_same out)" -eq 1 ] || fail "two ranks printed $(grep -c n_same out) objects"
+expect 64 "$futago" eval run --pairs pairs.txt
+says "--pairs needs --images DIR"
+expect 66 "$futago" eval run --pairs pairs.txt --images faces
+says "faces/person_"
+expect 66 "$futago" eval nothing
+says "nothing: no checkpoint there"
+expect 65 "$futago" eval run --checkpoint faces.h5
+says "faces.h5: not a checkpoint" "expected 'futago-checkpoint'"
+
+# verify: 0 same, 1 different, 64 and above an error; the threshold decides.
+a=faces/person_0001/0001.jpg
+b=faces/person_0002/0001.jpg
+expect 0 "$futago" verify run $a $a
+says "same person" "similarity 1.0000"
+expect 1 "$futago" verify run $a $b --threshold 1
+says "different people"
+expect 0 "$futago" verify run $a $b --threshold -1
+expect 0 "$futago" verify run $a $a --json
+[ "$(field same)" = True ] || fail "verify --json"
+expect 66 "$futago" verify run $a nothing.jpg
+says "nothing.jpg: cannot open"
+printf 'no picture' >text.jpg
+expect 65 "$futago" verify run $a text.jpg
+says "text.jpg"
+expect 64 "$futago" verify run $a $b --threshold 2
+says "must be a number from -1 to 1"
+expect 64 "$futago" verify run $a
+
+# Never evaluated: no threshold yet.
+"$futago" train c.yaml --set run=young --set train.epochs=1000 --set eval.every=0 >/dev/null 2>&1 </dev/null &
+pid=$!
+until [ -e young/last.h5 ]; do sleep 0.02; done
+kill -s USR1 $pid
+wait $pid || [ $? -eq 75 ] || fail "SIGUSR1"
+expect 66 "$futago" verify young $a $b
+says "never evaluated" "give --threshold"
+expect 1 "$futago" verify young $a $b --threshold 1
+
+# 40 people with 10 photos in the article's split: val and test hold one photo a person, so they are paired with the training photos.
+"$futago" synth -o orl --ids 40 --images 10 --size 32 --seed 4 >/dev/null 2>&1
+expect 0 "$futago" pack orl -o orl.h5 --size 16
+says "has two photos"
+expect 0 "$futago" train c.yaml --set data.file=orl.h5 --set run=orlrun --set train.epochs=1
+says "nobody has two photos in the val part, so it is paired with the training photos"
+for part in val test; do
+    expect 0 "$futago" eval orlrun --part $part --json
+    [ "$(field n_same)" -eq 320 ] && [ "$(field n_different)" -eq 12480 ] || fail "orl: $(field n_same) and $(field n_different) pairs"
+    case $(field note) in *"paired with the training photos"*) ;; *) fail "the note is '$(field note)'" ;; esac
+    if grep -qi nan out; then fail "NaN in the report"; fi
+done
+if grep -qi 'nan' orlrun/metrics.jsonl; then fail "NaN in metrics.jsonl"; fi
