@@ -3,6 +3,7 @@
 #include "core/base/mem.h"
 #include "dist/boot.h"
 #include "launch/args.h"
+#include "launch/baseline.h"
 #include "launch/command.h"
 #include "launch/curves.h"
 #include "launch/evaluate.h"
@@ -21,7 +22,7 @@ static const char intro[] =
     "packed file (--data), or on a list of pairs over a folder of photos (--pairs with --images; 10 folds for LFW's pairs.txt).\n"
     "Writes a page with the curves and the hardest pairs to RUN/report.html.";
 
-enum { HARDEST = 12, FACTS_MAX = 8 };
+enum { HARDEST = 12, FACTS_MAX = 10 };
 
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("RUN", "folder of a trained run"),
@@ -32,6 +33,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "crop", "F", "1", "with --pairs: centred part of the photos, as `futago pack --crop`"),
     FUT_ARG_FLAG(0, "flip", "with --pairs: add the mirrored photo's embedding"),
     FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file"),
+    FUT_ARG_FLAG('b', "baseline", "beside it, what a pixel distance and the network before training reach on the same pairs"),
     FUT_ARG_VALUE(0, "html", "FILE", NULL, "where the page goes; default RUN/report.html"),
     FUT_ARG_FLAG(0, "json", "print an object instead of text"),
     FUT_ARG_END,
@@ -44,6 +46,8 @@ typedef struct evaluation {
     fut_pairs pairs;      /* with --pairs */
     fut_eval_part part;
     fut_part_result result;
+    fut_baseline baseline; /* with --baseline */
+    bool has_baseline;
     fut_curves curves;
     fut_image picture[4 * HARDEST];
     fut_str name[4 * HARDEST];
@@ -89,16 +93,20 @@ static fut_status open_inputs(evaluation *e, int local_ranks, const fut_args *ar
                              &e->trained));
     FUT_TRY(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false));
     if (!fut_args_is_given(args, "pairs")) return open_part(e, args);
+    FUT_CHECK(!fut_args_is_given(args, "baseline"), FUT_ERR_USAGE, "--baseline is for packed files, not for --pairs");
     FUT_CHECK(fut_args_is_given(args, "images"), FUT_ERR_USAGE, "--pairs needs --images DIR, the folder with the photos");
     FUT_CHECK(!fut_args_is_given(args, "data"), FUT_ERR_USAGE, "--pairs and --data exclude each other");
     return fut_pairs_read(fut_args_get(args, "pairs"), &e->pairs);
 }
 
-static fut_status measure_part(evaluation *e, fut_comm *comm)
+/* The baseline comes last: it puts the untrained network in the trained one's place. */
+static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *args)
 {
     const fut_config *config = e->trained.config;
-    return fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST,
-                             &config->loss, &e->result);
+    FUT_TRY(fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST,
+                              &config->loss, &e->result));
+    e->has_baseline = fut_args_is_given(args, "baseline");
+    return e->has_baseline ? fut_baseline_measure(&e->trained, comm, e->dataset, e->part, &e->result, &e->baseline) : FUT_OK;
 }
 
 static fut_status measure_pairs(evaluation *e, const fut_args *args)
@@ -184,6 +192,10 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
     if (e->dataset != NULL && fut_dataset_get_info(e->dataset)->method == FUT_SPLIT_STRATIFIED && e->trained.config->data.file[0] != '\0' &&
         !fut_args_is_given(args, "data"))
         FUT_TRY(fut_str_printf(add_fact(e, "people"), "the same as in training (stratified split): not a measure of people never seen"));
+    if (e->has_baseline) {
+        FUT_TRY(fut_str_printf(add_fact(e, "pixel distance"), "EER %.4f  AUC %.4f", e->baseline.pixels.eer, e->baseline.pixels.auc));
+        FUT_TRY(fut_str_printf(add_fact(e, "before training"), "EER %.4f  AUC %.4f", e->baseline.untrained.eer, e->baseline.untrained.auc));
+    }
     FUT_TRY(fut_str_printf(add_fact(e, "backend"), "%s", fut_str_text(&e->trained.meta.library)));
     FUT_TRY(fut_str_printf(add_fact(e, "made"), "%s", now));
     for (int i = 0; i < e->n_facts; i++)
@@ -246,7 +258,7 @@ static fut_status evaluate(fut_comm *comm, int argc, char **argv)
     if (args == NULL) goto out;
     FUT_TRY_GOTO(FUT_NEW(&e), out);
     FUT_TRY_GOTO(fut_comm_agree(comm, open_inputs(e, fut_boot_local_size(comm), args)), out);
-    if (e->dataset != NULL) FUT_TRY_GOTO(measure_part(e, comm), out);
+    if (e->dataset != NULL) FUT_TRY_GOTO(measure_part(e, comm, args), out);
     if (fut_comm_rank(comm) == 0) {
         if (e->dataset == NULL) st = measure_pairs(e, args);
         if (st == FUT_OK) st = report(e, args);
