@@ -1,0 +1,234 @@
+/* Checkpoints: what is written is read back bit for bit, anything changed is refused, no failed allocation leaks or crashes. */
+#include "core/base/mem.h"
+#include "launch/config.h"
+#include "launch/model.h"
+#include "tests/support/support.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* A network, its optimizer and what else a checkpoint keeps. */
+typedef struct training {
+    fut_config *config;
+    fut_backend *bk;
+    fut_net *net;
+    fut_optim *optim;
+} training;
+
+static void training_init(training *t, const char *embedding)
+{
+    static const double mean[3] = {.5, .5, .5};
+    static const double std[3] = {.25, .25, .25};
+    const char *const sets[] = {"data.file=x.h5", "data.size=16", "backend=ref", "model.backbone=tiny", embedding};
+    *t = (training){0};
+    FUT_TEST_OK(fut_config_load(NULL, sets, 5, &t->config));
+    FUT_TEST_OK(fut_model_create(t->config, 1, mean, std, &t->bk, &t->net));
+    FUT_TEST_OK(fut_optim_create(t->bk, &t->config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
+}
+
+static void training_fini(training *t)
+{
+    fut_optim_destroy(&t->optim);
+    fut_net_destroy(&t->net);
+    fut_backend_destroy(&t->bk);
+    fut_config_destroy(&t->config);
+}
+
+static void fill(float *values, int64_t n, float start)
+{
+    for (int64_t i = 0; i < n; i++)
+        values[i] = start + (float)i * 1e-4F;
+}
+
+/* Values that no fresh network has. `ref` keeps device memory on the host. */
+static void make_distinct(training *t)
+{
+    fill(fut_net_params(t->net), fut_net_param_count(t->net), -1);
+    fill(fut_net_stats(t->net), fut_net_stat_count(t->net), 2);
+    for (int i = 0; i < t->optim->type->slots; i++)
+        fill(t->optim->slot[i], t->optim->count, 10 + (float)i);
+    *fut_net_steps_tracked(t->net) = 123;
+    t->optim->steps = 123;
+}
+
+static fut_sampler_state make_sampler(int64_t *people)
+{
+    fut_sampler_state sampler = {.mt_position = 17, .pass = 2, .position = 5, .people = people, .n_people = 3};
+    for (int i = 0; i < FUT_MT_WORDS; i++)
+        sampler.key[i] = (uint32_t)i * 2654435761U;
+    return sampler;
+}
+
+static const fut_progress progress_written = {
+    .step = 41, .epoch = 3, .batch = 7, .best_step = 20, .best_value = 0.1, .threshold = 0.7000000000000001, .eer = 0.125};
+
+static void write_one(training *t, const char *path)
+{
+    int64_t people[3] = {2, 0, 1};
+    fut_sampler_state sampler = make_sampler(people);
+    fut_checkpoint_meta meta = {
+        .shards = 8, .threads = 2, .dataset_fingerprint = 0xfedcba9876543210U, .mean = {.1, .2, .3}, .std = {1, 2, 3}};
+    FUT_TEST_OK(fut_str_printf(&meta.config, "run: x\nseed: 0\n"));
+    FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
+    FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
+    FUT_TEST_OK(fut_checkpoint_write(path, &meta, &progress_written, t->net, t->optim, &sampler));
+    fut_checkpoint_meta_fini(&meta);
+}
+
+static void reads_back_what_was_written(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    char written[65];
+    char read[65];
+    training from;
+    training to;
+    fut_checkpoint_meta meta = {0};
+    fut_progress progress = {0};
+    fut_sampler_state sampler = {0};
+    fut_test_dir_create(&dir);
+    training_init(&from, "model.embedding=8");
+    training_init(&to, "model.embedding=8");
+    make_distinct(&from);
+    write_one(&from, fut_test_dir_path(&dir, "a.h5", path));
+
+    FUT_TEST_OK(fut_checkpoint_read_meta(path, &meta, &progress));
+    assert_int_equal(meta.shards, 8);
+    assert_int_equal(meta.threads, 2);
+    assert_true(meta.dataset_fingerprint == 0xfedcba9876543210U);
+    assert_string_equal(fut_str_text(&meta.config), "run: x\nseed: 0\n");
+    assert_string_equal(fut_str_text(&meta.library), "a library");
+    assert_string_equal(fut_str_text(&meta.model), "a model");
+    assert_true(meta.mean[2] == .3 && meta.std[1] == 2);
+    assert_memory_equal(&progress, &progress_written, sizeof progress);
+
+    FUT_TEST_OK(fut_checkpoint_read(path, to.net, to.optim, &sampler));
+    assert_memory_equal(fut_net_params(to.net), fut_net_params(from.net), (size_t)fut_net_param_count(to.net) * sizeof(float));
+    assert_memory_equal(fut_net_stats(to.net), fut_net_stats(from.net), (size_t)fut_net_stat_count(to.net) * sizeof(float));
+    for (int i = 0; i < to.optim->type->slots; i++)
+        assert_memory_equal(to.optim->slot[i], from.optim->slot[i], (size_t)to.optim->count * sizeof(float));
+    assert_int_equal(*fut_net_steps_tracked(to.net), 123);
+    assert_int_equal(to.optim->steps, 123);
+    int64_t people[3] = {2, 0, 1};
+    fut_sampler_state expected = make_sampler(people);
+    assert_memory_equal(sampler.key, expected.key, sizeof expected.key);
+    assert_int_equal(sampler.mt_position, 17);
+    assert_int_equal(sampler.pass, 2);
+    assert_int_equal(sampler.position, 5);
+    assert_int_equal(sampler.n_people, 3);
+    assert_memory_equal(sampler.people, people, sizeof people);
+
+    FUT_TEST_OK(fut_model_digest(from.net, written));
+    FUT_TEST_OK(fut_model_digest(to.net, read));
+    assert_string_equal(read, written);
+    ((float *)fut_net_stats(to.net))[0] += 1;
+    FUT_TEST_OK(fut_model_digest(to.net, read));
+    assert_string_not_equal(read, written);
+
+    fut_sampler_state_fini(&sampler);
+    fut_checkpoint_meta_fini(&meta);
+    training_fini(&from);
+    training_fini(&to);
+    fut_test_dir_remove(&dir);
+}
+
+static void refuses_other_networks_and_other_files(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    training t;
+    training other;
+    fut_checkpoint_meta meta = {0};
+    fut_progress progress;
+    fut_test_dir_create(&dir);
+    training_init(&t, "model.embedding=8");
+    training_init(&other, "model.embedding=12");
+    make_distinct(&t);
+    write_one(&t, fut_test_dir_path(&dir, "a.h5", path));
+    FUT_TEST_FAILS(fut_checkpoint_read(path, other.net, NULL, NULL), FUT_ERR_DATA, "/model/embedder.weight");
+    fut_test_make_dataset(fut_test_dir_path(&dir, "faces.h5", path), 4, 2, 16);
+    FUT_TEST_FAILS(fut_checkpoint_read_meta(path, &meta, &progress), FUT_ERR_DATA, "expected 'futago-checkpoint'");
+    FUT_TEST_FAILS(fut_checkpoint_read_meta(fut_test_dir_path(&dir, "none.h5", path), &meta, &progress), FUT_ERR_NO_INPUT, "none.h5");
+    training_fini(&t);
+    training_fini(&other);
+    fut_test_dir_remove(&dir);
+}
+
+/* A changed byte anywhere in the file is noticed before a tensor is used. */
+static void refuses_every_changed_byte(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    struct stat info;
+    training t;
+    fut_checkpoint_meta meta = {0};
+    fut_progress progress;
+    int accepted = 0;
+    fut_test_dir_create(&dir);
+    training_init(&t, "model.embedding=8");
+    make_distinct(&t);
+    write_one(&t, fut_test_dir_path(&dir, "a.h5", path));
+    assert_int_equal(stat(path, &info), 0);
+    for (int64_t at = 0; at < info.st_size; at += at < 64 ? 1 : info.st_size / 61) {
+        fut_test_damage_file(path, at);
+        fut_status st = fut_checkpoint_read_meta(path, &meta, &progress);
+        if (st == FUT_OK) {
+            accepted++;
+            fut_checkpoint_meta_fini(&meta);
+        } else {
+            assert_int_equal(st, FUT_ERR_DATA);
+            assert_non_null(strstr(fut_trail_message(), path));
+        }
+        fut_trail_clear();
+        fut_test_damage_file(path, at); /* back */
+    }
+    FUT_TEST_OK(fut_checkpoint_read(path, t.net, t.optim, NULL));
+    assert_int_equal(accepted, 0);
+    training_fini(&t);
+    fut_test_dir_remove(&dir);
+}
+
+static void survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    training t;
+    fut_test_dir_create(&dir);
+    training_init(&t, "model.embedding=8");
+    make_distinct(&t);
+    write_one(&t, fut_test_dir_path(&dir, "a.h5", path));
+    int64_t held = fut_mem_bytes();
+    fut_status st = FUT_ERR_NO_MEMORY;
+    for (int64_t n = 1; st != FUT_OK; n++) {
+        fut_checkpoint_meta meta = {0};
+        fut_sampler_state sampler = {0};
+        fut_progress progress;
+        fut_mem_fail_after(n);
+        st = fut_checkpoint_read_meta(path, &meta, &progress);
+        if (st == FUT_OK) st = fut_checkpoint_read(path, t.net, t.optim, &sampler);
+        fut_mem_fail_after(0);
+        fut_checkpoint_meta_fini(&meta);
+        fut_sampler_state_fini(&sampler);
+        assert_int_equal(fut_mem_bytes(), held);
+        if (st != FUT_OK) assert_int_equal(st, FUT_ERR_NO_MEMORY);
+        fut_trail_clear();
+        assert_true(n < 10000);
+    }
+    training_fini(&t);
+    fut_test_dir_remove(&dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_back_what_was_written),
+        cmocka_unit_test(refuses_other_networks_and_other_files),
+        cmocka_unit_test(refuses_every_changed_byte),
+        cmocka_unit_test(survives_any_failed_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
