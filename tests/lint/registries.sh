@@ -26,7 +26,7 @@ registry core/miner/miners.def FUT_MINER core/miner fut_miner_ 'const fut_opt_ch
 registry core/optim/optimizers.def FUT_OPTIM core/optim fut_optim_ 'const fut_opt_choice '
 registry core/sched/schedules.def FUT_SCHED core/sched fut_sched_ 'const fut_opt_choice '
 registry core/backend/backends.def FUT_BACKEND core/backend fut_backend_create_ 'fut_status '
-registry data/augments.def FUT_AUGMENT data fut_augment_ 'const fut_augment '
+registry data/augments.def FUT_AUGMENT data fut_augment_ 'const fut_augment_type '
 for file in launch/cmd_*.c; do
     name=${file#launch/cmd_}
     grep -q "^FUT_COMMAND(${name%.c}," launch/commands.def || complain "$file has no row in launch/commands.def"
@@ -48,8 +48,7 @@ for file in configs/*.yaml; do
 done
 
 # README's and docs' commands and files exist.
-for name in $(grep -ohE '\bfutago [a-z]+' README.md docs/*.md | awk '{ print $2 }' | sort -u); do
-    case $name in is | trains | sets | shares | reads | itself | at | for | has | does | the | and | in | can | on | never | links | says | writes) continue ;; esac
+for name in $(grep -hE '^    |`futago ' README.md CONTRIBUTING.md docs/*.md */README.md | grep -oE '(^|[ `])futago [a-z]+' | awk '{ print $NF }' | sort -u); do
     grep -q "^FUT_COMMAND($name," launch/commands.def || complain "README.md or docs/: there is no command futago $name"
 done
 for path in $(grep -ohE '\b(launch|tests|configs|docs|core|data|dist|docker)/[A-Za-z0-9_/]+\.(sh|yaml|md|c|h|def|py|cpu)\b' README.md CONTRIBUTING.md docs/*.md | sort -u); do
