@@ -50,6 +50,7 @@ static fut_status add_step(fut_curves *c, epoch_mean *mean, const cJSON *object)
 static fut_status add_evaluation(fut_curves *c, const cJSON *object)
 {
     double **columns[] = {&c->eval_epoch, &c->eval_loss, &c->eer, &c->auc};
+    if (!cJSON_HasObjectItem(object, "eer")) return FUT_OK; /* it could not be scored */
     FUT_TRY(grow(columns, 4, c->n_evals));
     int64_t i = c->n_evals++;
     c->eval_epoch[i] = number(object, "epoch") + 1;

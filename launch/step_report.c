@@ -150,15 +150,18 @@ void fut_step_report_write(fut_step_report *report, const fut_step_result *resul
 
 void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary *e)
 {
-    char line[1024];
+    char line[LINE_MAX_BYTES];
     const fut_verification *v = e->verification;
-    (void)snprintf(line, sizeof line,
-                   "{\"step\":%" PRId64 ",\"epoch\":%" PRId64
-                   ",\"event\":\"evaluation\",\"part\":\"%s\",\"eval_loss\":%.9g,\"eer\":%.9g,\"auc\":%.9g,\"tar_at_far_1e-2\":%.9g,"
-                   "\"tar_at_far_1e-3\":%.9g,\"threshold\":%.9g,\"same_pairs\":%" PRId64 ",\"different_pairs\":%" PRId64
-                   ",\"best\":%s,\"seconds\":%.6g}",
-                   e->step, e->epoch, e->part, e->loss, v->eer, v->auc, v->tar[1].at.tar, v->tar[2].at.tar, v->at_eer.threshold, v->n_same,
-                   v->n_different, e->is_best ? "true" : "false", e->seconds);
+    int used = snprintf(line, sizeof line,
+                        "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"event\":\"evaluation\",\"part\":\"%s\",\"same_pairs\":%" PRId64
+                        ",\"different_pairs\":%" PRId64 ",\"seconds\":%.6g,\"eval_loss\":%.9g",
+                        e->step, e->epoch, e->part, v->n_same, v->n_different, e->seconds, e->loss);
+    /* What is not defined is left out, so that nobody takes a zero for a result. */
+    if (v->is_defined)
+        used += snprintf(line + used, sizeof line - (size_t)used,
+                         ",\"eer\":%.9g,\"auc\":%.9g,\"tar_at_far_1e-2\":%.9g,\"tar_at_far_1e-3\":%.9g,\"threshold\":%.9g", v->eer, v->auc,
+                         v->tar[1].at.tar, v->tar[2].at.tar, v->at_eer.threshold);
+    (void)snprintf(line + used, sizeof line - (size_t)used, ",\"best\":%s}", e->is_best ? "true" : "false");
     write_line(report, line);
     if (v->is_defined)
         FUT_INFO("epoch %" PRId64 "  %s: loss %.4f  EER %.4f  AUC %.4f  TAR %.3f at FAR 1e-2, %.3f at 1e-3  (%" PRId64 " same, %" PRId64

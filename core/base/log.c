@@ -59,6 +59,34 @@ static void clear_progress(void)
     progress_shown = 0;
 }
 
+/* Under log_lock. */
+static void write_to_file(const char *who, const char *what, const char *line)
+{
+    if (log_file == NULL) return;
+    char stamp[32];
+    struct tm utc;
+    time_t now = time(NULL);
+    (void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    (void)fprintf(log_file, "%s %s%s%s\n", stamp, who, what, line);
+    (void)fflush(log_file);
+}
+
+void fut_log_record(fut_log_level level, const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    char line[LINE_MAX_BYTES];
+    char what[16] = "";
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    escape_controls(text, line, sizeof line);
+    if (level != FUT_LOG_INFO) (void)snprintf(what, sizeof what, "%s: ", level_names[level]);
+    pthread_mutex_lock(&log_lock);
+    write_to_file("", what, line);
+    pthread_mutex_unlock(&log_lock);
+}
+
 void fut_log_write(fut_log_level level, int all_ranks, const char *fmt, ...)
 {
     if (level > max_level || (!all_ranks && my_rank != 0)) return;
@@ -78,14 +106,7 @@ void fut_log_write(fut_log_level level, int all_ranks, const char *fmt, ...)
     pthread_mutex_lock(&log_lock);
     clear_progress();
     (void)fprintf(stderr, "futago: %s%s%s\n", who, what, line);
-    if (log_file != NULL) {
-        char stamp[32];
-        struct tm utc;
-        time_t now = time(NULL);
-        (void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-        (void)fprintf(log_file, "%s %s%s%s\n", stamp, who, what, line);
-        (void)fflush(log_file);
-    }
+    write_to_file(who, what, line);
     pthread_mutex_unlock(&log_lock);
 }
 

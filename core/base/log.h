@@ -23,6 +23,8 @@ void fut_log_set_rank(int rank, int size);
 void fut_log_set_file(FILE *file);
 /* One line. Control characters of the text are escaped. all_ranks = 0: only rank 0 prints. Thread-safe. */
 void fut_log_write(fut_log_level level, int all_ranks, const char *fmt, ...) FUT_PRINTF(3, 4);
+/* One line for the log file alone, from any rank: what is shown elsewhere, such as the error that ends a run. */
+void fut_log_record(fut_log_level level, const char *fmt, ...) FUT_PRINTF(2, 3);
 /* A transient progress line: shown on a terminal only, replaced by the next line of any kind. "" clears it. */
 void fut_log_progress(const char *fmt, ...) FUT_PRINTF(1, 2);
 /* 1 when stderr is a terminal and this process is rank 0. */

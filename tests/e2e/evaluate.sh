@@ -108,3 +108,13 @@ for part in val test; do
     if grep -qi nan out; then fail "NaN in the report"; fi
 done
 if grep -qi 'nan' orlrun/metrics.jsonl; then fail "NaN in metrics.jsonl"; fi
+
+# A part with one person has no pair of different people: nothing is scored, nothing is made up.
+"$futago" synth -o few --ids 4 --images 8 --size 32 >/dev/null 2>&1
+expect 0 "$futago" pack few -o few.h5 --size 16 --split identity --fractions 0.5,0.25,0.25
+expect 0 "$futago" train c.yaml --set data.file=few.h5 --set run=few_run --set train.epochs=1 --set train.batch=8
+says "val cannot be scored: no two photos of different people"
+if grep -q '"eer"' few_run/metrics.jsonl; then fail "an EER without pairs: $(grep eer few_run/metrics.jsonl)"; fi
+expect 0 "$futago" eval few_run --json
+[ "$(field is_defined)" = False ] || fail "is_defined is $(field is_defined)"
+expect 66 "$futago" verify few_run $a $a

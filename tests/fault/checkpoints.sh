@@ -59,6 +59,7 @@ expect 65 "$futago" train c.yaml $long
 rm -rf run && cp -r base run
 expect 78 "$futago" train c.yaml $long --set model.embedding=12
 says "its checkpoint is of another model" "embedding 8" "embedding 12" 'another `run:`'
+grep -q "error: run: its checkpoint is of another model" run/log.txt || fail "run/log.txt does not say why the run ended"
 "$futago" pack faces -o other.h5 --size 16 --split identity --seed 1 >/dev/null 2>&1
 expect 65 "$futago" train c.yaml $long --set data.file=other.h5
 says "other.h5: not the dataset that the checkpoint was trained on" 'another `run:`'
