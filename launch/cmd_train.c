@@ -4,6 +4,7 @@
 #include "launch/args.h"
 #include "launch/command.h"
 #include "launch/config_args.h"
+#include "launch/signals.h"
 #include "launch/trainer.h"
 
 #include <stdio.h>
@@ -58,6 +59,9 @@ static fut_status train(fut_comm *comm, int argc, char **argv)
 fut_status fut_cmd_train(int argc, char **argv)
 {
     fut_comm *comm = NULL;
+    fut_signals_catch(); /* first of all: a request to stop that comes while MPI starts is answered too */
     FUT_TRY(fut_boot(&comm));
-    return fut_boot_finish(&comm, train(comm, argc, argv));
+    fut_status st = fut_boot_finish(&comm, train(comm, argc, argv));
+    fut_signals_restore();
+    return st;
 }

@@ -231,13 +231,11 @@ fut_status fut_train(const fut_config *config, fut_comm *comm)
 {
     fut_status st = FUT_OK;
     fut_trainer trainer = {0};
-    fut_signals_catch();
     FUT_TRY_GOTO(fut_trainer_open(config, comm, &trainer), out);
     FUT_TRY_GOTO(train_loop(&trainer), out);
     FUT_TRY_GOTO(finish(&trainer), out);
 out:
     if (st != FUT_OK) fut_log_record(FUT_LOG_ERROR, "%s (%s)", fut_trail_message(), fut_trail_place());
     fut_trainer_close(&trainer);
-    fut_signals_restore();
     return st;
 }

@@ -5,5 +5,5 @@ program=$(dirname "$futago")/test_conformance_comm
 for n in 1 2 3 4 5 8; do
     expect 0 ranks $n "$program"
     grep -q "FAILED" err out && fail "$n ranks"
-    [ "$(cat out err | grep -c 'PASSED  \] 13 test')" -eq $n ] || fail "$n ranks: not every rank passed all"
+    [ "$(cat out err | grep -c 'PASSED  \] [0-9]* test')" -eq $n ] || fail "$n ranks: not every rank passed all"
 done
