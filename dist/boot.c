@@ -5,19 +5,22 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Variables that launchers set in the processes they start. */
-static const char *const launcher_variables[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", NULL};
+/* Where launchers (Open MPI's mpirun, PMI's, srun) tell a process how many they started. A shell that srun opened says 1, and MPI may not
+ * start there: one rank alone needs none. */
+static const char *const size_variables[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
 
-static bool started_by_launcher(void)
+static bool started_with_others(void)
 {
-    for (int i = 0; launcher_variables[i] != NULL; i++)
-        if (getenv(launcher_variables[i]) != NULL) return true;
+    for (int i = 0; size_variables[i] != NULL; i++) {
+        const char *size = getenv(size_variables[i]);
+        if (size != NULL && strtol(size, NULL, 10) > 1) return true;
+    }
     return false;
 }
 
 fut_status fut_boot(fut_comm **comm_out)
 {
-    if (started_by_launcher())
+    if (started_with_others())
         FUT_TRY(fut_comm_create_mpi(comm_out));
     else
         FUT_TRY(fut_comm_create_self(comm_out));
@@ -33,10 +36,11 @@ int fut_boot_local_size(const fut_comm *comm)
 fut_status fut_boot_finish(fut_comm **comm, fut_status st)
 {
     int rank = (*comm)->rank;
-    bool alone = st != FUT_OK && st != (*comm)->agreed;
-    if (alone && (*comm)->size > 1) {
+    bool together = st == (*comm)->agreed || st == FUT_OK;
+    fut_status left = together ? fut_comm_barrier(*comm, "end of the run") : FUT_OK;
+    if ((!together || left != FUT_OK) && (*comm)->size > 1) {
         FUT_ERROR("%s (%s)", fut_trail_message(), fut_trail_place());
-        fut_comm_abort(*comm, fut_status_exit_code(st));
+        fut_comm_abort(*comm, fut_status_exit_code(together ? left : st));
     }
     fut_comm_destroy(comm);
     return rank == 0 ? st : FUT_OK;

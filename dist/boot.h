@@ -8,12 +8,14 @@
 extern "C" {
 #endif
 
-/* comm_mpi when a launcher (mpirun, srun) started this process, else comm_self without touching MPI. Tells the log who speaks. */
+/* comm_mpi when a launcher (mpirun, srun) started this process among others, else comm_self without touching MPI. Tells the log who
+ * speaks. */
 fut_status fut_boot(fut_comm **comm_out) FUT_MUST_CHECK;
 /* Ranks on this node. */
 int fut_boot_local_size(const fut_comm *comm);
-/* End of a collective command with this rank's status. Errors that ranks agreed on (fut_comm_agree) end orderly; a rank that failed alone
- * ends the job, since the others wait for it. Only rank 0 returns the status then, so that its message stands once and last. */
+/* End of a collective command with this rank's status. Success and errors that ranks agreed on (fut_comm_agree) end orderly, once all have
+ * come here; a rank that failed alone ends the job, since the others wait for it. Only rank 0 returns the status, so that its message
+ * stands once and last. */
 fut_status fut_boot_finish(fut_comm **comm, fut_status st) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

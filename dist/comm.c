@@ -3,7 +3,6 @@
 #include "core/base/mem.h"
 
 #include <stdio.h>
-#include <string.h>
 
 void fut_comm_destroy(fut_comm **comm)
 {
@@ -32,6 +31,12 @@ fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fu
     return comm->ops->all_reduce_sum(comm, data, count, dtype, what);
 }
 
+fut_status fut_comm_reduce_scatter_sum(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
+                                       const char *what)
+{
+    return comm->ops->reduce_scatter_sum(comm, data, counts, part_out, dtype, what);
+}
+
 fut_status fut_comm_broadcast(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what)
 {
     return comm->ops->broadcast(comm, data, count, dtype, root, what);
@@ -54,6 +59,11 @@ fut_status fut_comm_barrier(fut_comm *comm, const char *what)
     return comm->ops->barrier(comm, what);
 }
 
+fut_status fut_comm_poll(fut_comm *comm)
+{
+    return comm->ops->poll(comm);
+}
+
 void fut_comm_abort(fut_comm *comm, int exit_code)
 {
     comm->ops->abort(comm, exit_code);
@@ -61,46 +71,60 @@ void fut_comm_abort(fut_comm *comm, int exit_code)
 
 enum { AGREE_TEXT_MAX = 2048 };
 
-/* What a rank says at an agreement. */
+/* What the rank that speaks for all says. */
 typedef struct verdict {
     int32_t status;
     char message[AGREE_TEXT_MAX];
 } verdict;
 
-fut_status fut_comm_agree(fut_comm *comm, fut_status st)
+/* The status of every rank into all_out [size]. */
+static fut_status gather_statuses(fut_comm *comm, fut_status st, int64_t *all_out)
 {
     fut_status result = FUT_OK;
-    int64_t *failed = NULL; /* status of every rank */
     int64_t *counts = NULL;
-    int64_t *offsets = NULL;
-    comm->agreed = st;
-    if (comm->size == 1) return st;
-    FUT_TRY(FUT_NEW_ARRAY(3 * comm->size, &failed));
-    counts = failed + comm->size;
-    offsets = counts + comm->size;
+    FUT_TRY(FUT_NEW_ARRAY(2 * comm->size, &counts));
+    int64_t *offsets = counts + comm->size;
     for (int r = 0; r < comm->size; r++) {
         counts[r] = 1;
         offsets[r] = r;
     }
-    failed[comm->rank] = st;
-    result = fut_comm_all_gatherv(comm, failed, counts, offsets, FUT_I64, "agreement");
-    int speaker = 0;
-    while (result == FUT_OK && speaker < comm->size && failed[speaker] == FUT_OK)
-        speaker++;
-    if (result == FUT_OK && speaker < comm->size) {
-        verdict v = {.status = (int32_t)st};
-        (void)snprintf(v.message, sizeof v.message, "%s", fut_trail_message());
-        result = fut_comm_broadcast(comm, &v, (int64_t)sizeof v, FUT_U8, speaker, "agreement");
-        if (result == FUT_OK) {
-            result = (fut_status)v.status;
-            if (st == FUT_OK || speaker != comm->rank) {
-                fut_trail_clear();
-                (void)FUT_FAIL(result, "%s", v.message);
-                if (speaker != 0) fut_trail_context("rank %d", speaker);
-            }
-        }
-    }
-    fut_mem_free(failed);
-    comm->agreed = result;
+    all_out[comm->rank] = st;
+    result = fut_comm_all_gatherv(comm, all_out, counts, offsets, FUT_I64, "agreement");
+    fut_mem_free(counts);
     return result;
+}
+
+/* The error of rank `speaker`, with its message, on every rank. */
+static fut_status adopt_error(fut_comm *comm, int speaker, fut_status st, fut_status *agreed_out)
+{
+    verdict v = {.status = (int32_t)st};
+    (void)snprintf(v.message, sizeof v.message, "%s", fut_trail_message());
+    FUT_TRY(fut_comm_broadcast(comm, &v, (int64_t)sizeof v, FUT_U8, speaker, "agreement"));
+    if (speaker != comm->rank) {
+        fut_trail_clear();
+        (void)FUT_FAIL(v.status, "%s", v.message);
+    }
+    if (speaker != 0) fut_trail_context("rank %d", speaker);
+    *agreed_out = (fut_status)v.status;
+    return FUT_OK;
+}
+
+fut_status fut_comm_agree(fut_comm *comm, fut_status st)
+{
+    fut_status agreed = st;
+    fut_status result = FUT_OK;
+    int64_t *all = NULL;
+    int speaker = 0;
+    comm->agreed = FUT_OK;
+    if (comm->size > 1) {
+        FUT_TRY(FUT_NEW_ARRAY(comm->size, &all));
+        result = gather_statuses(comm, st, all);
+        while (result == FUT_OK && speaker < comm->size && all[speaker] == FUT_OK)
+            speaker++;
+        if (result == FUT_OK && speaker < comm->size) result = adopt_error(comm, speaker, st, &agreed);
+        fut_mem_free(all);
+        FUT_TRY(result);
+    }
+    comm->agreed = agreed;
+    return agreed;
 }

@@ -3,7 +3,7 @@
  *
  * Elements and dtype, never bytes. Memory is the host's. `what` names the operation in messages. No call waits without a deadline: when it
  * passes, the rank that waits names itself and the operation and ends the whole job with exit code 74 (FUT_ERR_HANG).
- * Every call but rank, size and abort is collective unless it says otherwise. One thread a rank. */
+ * Every call but rank, size, poll and abort is collective unless it says otherwise. One thread a rank. */
 #ifndef FUT_DIST_COMM_H
 #define FUT_DIST_COMM_H
 
@@ -30,11 +30,14 @@ typedef struct fut_message {
 typedef struct fut_comm_ops {
     const char *name;
     fut_status (*all_reduce_sum)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what);
+    fut_status (*reduce_scatter_sum)(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
+                                     const char *what);
     fut_status (*broadcast)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what);
     fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype, const char *what);
     fut_status (*exchange)(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                            const char *what);
     fut_status (*barrier)(fut_comm *comm, const char *what);
+    fut_status (*poll)(fut_comm *comm);
     void (*abort)(fut_comm *comm, int exit_code);
     void (*destroy)(fut_comm *comm);
 } fut_comm_ops;
@@ -45,11 +48,12 @@ struct fut_comm {
     int rank, size;
     int local_rank, local_size; /* among the ranks of this node */
     double deadline;            /* seconds; how long one wait may take */
-    fut_status agreed;          /* the error that fut_comm_agree returned last; FUT_OK: none */
+    fut_status agreed;          /* the error that all ranks returned from their last fut_comm_agree; FUT_OK: none */
 };
 
 fut_status fut_comm_create_self(fut_comm **comm_out) FUT_MUST_CHECK;
-/* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI. Errors: FUT_ERR_IO with MPI's text. */
+/* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI, which waits for every rank without a deadline: a
+ * barrier before it has one (fut_boot_finish). Errors: FUT_ERR_IO with MPI's text. */
 fut_status fut_comm_create_mpi(fut_comm **comm_out) FUT_MUST_CHECK;
 void fut_comm_destroy(fut_comm **comm);
 
@@ -59,6 +63,10 @@ void fut_comm_set_deadline(fut_comm *comm, double seconds);
 
 /* data [count], in place, summed in an order that the library chooses. */
 fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what) FUT_MUST_CHECK;
+/* data holds the parts of all ranks one after the other, rank r's of counts[r] elements; part_out [counts[rank]] becomes my part of the sum
+ * over ranks. The order of the additions is the library's: sums that must not depend on the number of ranks use dist/reduce.h. */
+fut_status fut_comm_reduce_scatter_sum(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
+                                       const char *what) FUT_MUST_CHECK;
 fut_status fut_comm_broadcast(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what) FUT_MUST_CHECK;
 /* data holds every rank's part: rank r's counts[r] elements from offsets[r]; mine is there before the call, all of them after. */
 fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
@@ -67,11 +75,13 @@ fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *count
 fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                              const char *what) FUT_MUST_CHECK;
 fut_status fut_comm_barrier(fut_comm *comm, const char *what) FUT_MUST_CHECK;
+/* Let messages move during a long computation, and report an error that came meanwhile. Never waits. */
+fut_status fut_comm_poll(fut_comm *comm) FUT_MUST_CHECK;
 /* End every rank now with this exit code. Does not return under MPI; on one rank alone it returns. Not collective. */
 void fut_comm_abort(fut_comm *comm, int exit_code);
 
-/* Agreement at a phase boundary: the worst status of all ranks; the lowest rank that failed lends its message, so that every rank returns
- * the same error with the same trail. */
+/* Agreement at a phase boundary: FUT_OK where every rank brings FUT_OK, else the error of the lowest rank that failed, with its message, so
+ * that every rank returns the same error with the same trail. */
 fut_status fut_comm_agree(fut_comm *comm, fut_status st) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -17,6 +17,7 @@ typedef struct comm_mpi {
     MPI_Comm world;
     MPI_Request *requests;
     int room;
+    int *part_counts; /* [size] */
 } comm_mpi;
 
 static const double default_deadline = 1800;
@@ -114,6 +115,20 @@ static fut_status mpi_broadcast(fut_comm *comm, void *data, int64_t count, fut_d
     return FUT_OK;
 }
 
+/* MPI's counts are int, and a part must not be cut: a longer one is an error rather than a loop. */
+static fut_status mpi_reduce_scatter_sum(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
+                                         const char *what)
+{
+    comm_mpi *c = (comm_mpi *)comm;
+    MPI_Request request;
+    for (int r = 0; r < comm->size; r++) {
+        FUT_CHECK(counts[r] <= CHUNK, FUT_ERR_INTERNAL, "%s: a part of %lld elements", what, (long long)counts[r]);
+        c->part_counts[r] = (int)counts[r];
+    }
+    FUT_MPI(MPI_Ireduce_scatter(data, part_out, c->part_counts, mpi_type(dtype), MPI_SUM, c->world, &request), what);
+    return wait_all(c, 1, &request, what);
+}
+
 static fut_status reserve_requests(comm_mpi *c, int n)
 {
     if (n <= c->room) return FUT_OK;
@@ -127,6 +142,7 @@ static fut_status start_messages(comm_mpi *c, const fut_message *messages, int n
 {
     for (int i = 0; i < n; i++) {
         const fut_message *m = &messages[i];
+        FUT_CHECK(m->peer != c->base.rank, FUT_ERR_INTERNAL, "%s: a message to oneself", what);
         FUT_CHECK(m->count <= CHUNK, FUT_ERR_INTERNAL, "%s: a message of %lld elements", what, (long long)m->count);
         MPI_Request *request = &c->requests[first + i];
         if (sending)
@@ -174,6 +190,14 @@ static fut_status mpi_barrier(fut_comm *comm, const char *what)
     return wait_all(c, 1, &request, what);
 }
 
+static fut_status mpi_poll(fut_comm *comm)
+{
+    comm_mpi *c = (comm_mpi *)comm;
+    int arrived = 0;
+    FUT_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, c->world, &arrived, MPI_STATUS_IGNORE), "poll");
+    return FUT_OK;
+}
+
 static void mpi_abort(fut_comm *comm, int exit_code)
 {
     (void)comm;
@@ -185,6 +209,7 @@ static void mpi_destroy(fut_comm *comm)
 {
     comm_mpi *c = (comm_mpi *)comm;
     fut_mem_free(c->requests);
+    fut_mem_free(c->part_counts);
     (void)MPI_Comm_free(&c->world);
     (void)MPI_Finalize();
     fut_mem_free(c);
@@ -193,21 +218,28 @@ static void mpi_destroy(fut_comm *comm)
 static const fut_comm_ops mpi_ops = {
     .name = "mpi",
     .all_reduce_sum = mpi_all_reduce_sum,
+    .reduce_scatter_sum = mpi_reduce_scatter_sum,
     .broadcast = mpi_broadcast,
     .all_gatherv = mpi_all_gatherv,
     .exchange = mpi_exchange,
     .barrier = mpi_barrier,
+    .poll = mpi_poll,
     .abort = mpi_abort,
     .destroy = mpi_destroy,
 };
 
-static fut_status find_local(comm_mpi *c)
+/* My place in the world and on my node. */
+static fut_status find_place(comm_mpi *c)
 {
     MPI_Comm node;
+    FUT_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "starting MPI");
+    FUT_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &c->world), "starting MPI"); /* inherits the error handler */
+    FUT_MPI(MPI_Comm_rank(c->world, &c->base.rank), "starting MPI");
+    FUT_MPI(MPI_Comm_size(c->world, &c->base.size), "starting MPI");
     FUT_MPI(MPI_Comm_split_type(c->world, MPI_COMM_TYPE_SHARED, c->base.rank, MPI_INFO_NULL, &node), "ranks of a node");
-    (void)MPI_Comm_rank(node, &c->base.local_rank);
-    (void)MPI_Comm_size(node, &c->base.local_size);
-    (void)MPI_Comm_free(&node);
+    FUT_MPI(MPI_Comm_rank(node, &c->base.local_rank), "ranks of a node");
+    FUT_MPI(MPI_Comm_size(node, &c->base.local_size), "ranks of a node");
+    FUT_MPI(MPI_Comm_free(&node), "ranks of a node");
     return FUT_OK;
 }
 
@@ -217,15 +249,12 @@ fut_status fut_comm_create_mpi(fut_comm **comm_out)
     comm_mpi *c = NULL;
     int provided = 0;
     FUT_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "starting MPI");
-    (void)MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    FUT_CHECK(provided >= MPI_THREAD_FUNNELED, FUT_ERR_UNSUPPORTED, "this MPI cannot be used beside threads (level %d)", provided);
     FUT_TRY_GOTO(FUT_NEW(&c), out);
     c->base.ops = &mpi_ops;
     c->base.deadline = default_deadline;
-    (void)MPI_Comm_dup(MPI_COMM_WORLD, &c->world);
-    (void)MPI_Comm_set_errhandler(c->world, MPI_ERRORS_RETURN);
-    (void)MPI_Comm_rank(c->world, &c->base.rank);
-    (void)MPI_Comm_size(c->world, &c->base.size);
-    FUT_TRY_GOTO(find_local(c), out);
+    FUT_TRY_GOTO(find_place(c), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(c->base.size, &c->part_counts), out);
     *comm_out = &c->base;
     c = NULL;
 out:

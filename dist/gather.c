@@ -7,6 +7,7 @@ fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_firs
     int64_t counts[FUT_SHARDS_MAX];
     int64_t offsets[FUT_SHARDS_MAX];
     int ranks = fut_comm_size(comm);
+    FUT_CHECK(ranks <= shards && shards <= FUT_SHARDS_MAX, FUT_ERR_INTERNAL, "%s: %d shards over %d ranks", what, shards, ranks);
     for (int r = 0; r < ranks; r++) {
         int64_t first = 0;
         int64_t end = 0;

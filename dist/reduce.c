@@ -73,6 +73,7 @@ struct fut_tree {
     int shards;
     int64_t count;
     fut_dtype dtype;
+    int64_t first, end, next; /* my shards, and the one to be added next */
     stack mine;
     char *buffers; /* [n_buffers][count]: sums of my nodes */
     int n_buffers;
@@ -86,13 +87,13 @@ struct fut_tree {
 static void add_vectors(void *to, const void *from, int64_t count, fut_dtype dtype)
 {
     if (dtype == FUT_F32) {
-        float *a = to;
-        const float *b = from;
+        float *restrict a = to;
+        const float *restrict b = from;
         for (int64_t i = 0; i < count; i++)
             a[i] += b[i];
     } else {
-        double *a = to;
-        const double *b = from;
+        double *restrict a = to;
+        const double *restrict b = from;
         for (int64_t i = 0; i < count; i++)
             a[i] += b[i];
     }
@@ -136,15 +137,14 @@ fut_status fut_tree_create(fut_comm *comm, int shards, int64_t count, fut_dtype 
     fut_tree *t = NULL;
     int rank = fut_comm_rank(comm);
     int ranks = fut_comm_size(comm);
-    int64_t first = 0;
-    int64_t end = 0;
     int64_t nodes = 0;
     FUT_CHECK(ranks <= shards && shards <= FUT_SHARDS_MAX, FUT_ERR_INTERNAL, "a tree of %d shards over %d ranks", shards, ranks);
     FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_INTERNAL, "a tree of %s", fut_dtype_name(dtype));
     FUT_TRY_GOTO(FUT_NEW(&t), out);
     *t = (fut_tree){.comm = comm, .shards = shards, .count = count, .dtype = dtype};
-    fut_shard_range(rank, ranks, shards, &first, &end);
-    t->n_buffers = largest_stack((int)first, (int)end, shards);
+    fut_shard_range(rank, ranks, shards, &t->first, &t->end);
+    t->next = t->first;
+    t->n_buffers = largest_stack((int)t->first, (int)t->end, shards);
     FUT_TRY_GOTO(fut_mem_alloc((size_t)t->n_buffers * (size_t)count, fut_dtype_size(dtype), (void **)&t->buffers), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(ranks, &t->theirs), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * ranks, &t->part_count), out);
@@ -179,7 +179,9 @@ void fut_tree_destroy(fut_tree **tree)
 
 fut_status fut_tree_add(fut_tree *t, int shard, const void *leaf)
 {
-    FUT_CHECK(t->used != (1U << t->n_buffers) - 1, FUT_ERR_INTERNAL, "shard %d was added out of turn", shard);
+    FUT_CHECK(shard == t->next && shard < t->end, FUT_ERR_INTERNAL, "shard %d was added out of turn: %lld of [%lld, %lld) is next", shard,
+              (long long)t->next, (long long)t->first, (long long)t->end);
+    t->next++;
     node n = {.index = shard, .buffer = take_buffer(t)};
     memcpy(buffer_at(t, n.buffer), leaf, (size_t)t->count * fut_dtype_size(t->dtype));
     push(&t->mine, n, t->shards, merge_mine, t);
@@ -230,20 +232,12 @@ static fut_status scatter_nodes(fut_tree *t, const char *what)
     return fut_comm_exchange(t->comm, send, n_send, t->messages, n_recv, t->dtype, what);
 }
 
-static bool same_nodes(const stack *a, const stack *b)
-{
-    bool same = a->count == b->count;
-    for (int i = 0; i < a->count && same; i++)
-        same = a->at[i].level == b->at[i].level && a->at[i].index == b->at[i].index;
-    return same;
-}
-
 fut_status fut_tree_finish(fut_tree *t, void *sum_out, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
-    FUT_CHECK(same_nodes(&t->mine, &t->theirs[rank]), FUT_ERR_INTERNAL, "%s: a shard of rank %d was not added", what, rank);
+    FUT_CHECK(t->next == t->end, FUT_ERR_INTERNAL, "%s: shard %lld of rank %d was not added", what, (long long)t->next, rank);
     if (ranks == 1) {
         memcpy(sum_out, buffer_at(t, t->mine.at[0].buffer), (size_t)t->count * width);
     } else {
@@ -262,6 +256,7 @@ fut_status fut_tree_finish(fut_tree *t, void *sum_out, const char *what)
     }
     t->mine.count = 0;
     t->used = 0;
+    t->next = t->first;
     return FUT_OK;
 }
 
@@ -286,8 +281,8 @@ fut_status fut_tree_sum_f64(fut_comm *comm, int shards, const double *my_rows, i
     int64_t offsets[FUT_SHARDS_MAX];
     int rank = fut_comm_rank(comm);
     int ranks = fut_comm_size(comm);
-    FUT_CHECK(n <= FUT_TREE_SUM_MAX && shards <= FUT_SHARDS_MAX && ranks <= shards, FUT_ERR_INTERNAL, "%s: %d sums of %d shards", what, n,
-              shards);
+    FUT_CHECK(n >= 1 && n <= FUT_TREE_SUM_MAX && shards <= FUT_SHARDS_MAX && ranks <= shards, FUT_ERR_INTERNAL, "%s: %d sums of %d shards",
+              what, n, shards);
     for (int r = 0; r < ranks; r++) {
         int64_t end = 0;
         fut_shard_range(r, ranks, shards, &offsets[r], &end);

@@ -37,6 +37,32 @@ static void all_reduce_sums(void **state)
     assert_true(f64[0] == size * (size + 1) / 2.0);
 }
 
+/* Parts of different lengths, one of them empty. */
+static void reduce_scatter_gives_my_part(void **state)
+{
+    fut_comm *comm = comm_of(state);
+    int rank = fut_comm_rank(comm);
+    int size = fut_comm_size(comm);
+    int64_t counts[64];
+    int64_t data[1024];
+    int64_t part[64];
+    int64_t mine = 0;
+    int64_t n = 0;
+    assert_in_range(size, 1, 16);
+    for (int r = 0; r < size; r++) {
+        if (r == rank) mine = n;
+        counts[r] = r == 1 ? 0 : 2 + r;
+        n += counts[r];
+    }
+    for (int64_t i = 0; i < n; i++)
+        data[i] = 1000 * rank + i;
+    part[counts[rank]] = -7;
+    FUT_TEST_OK(fut_comm_reduce_scatter_sum(comm, data, counts, part, FUT_I64, "test"));
+    for (int64_t i = 0; i < counts[rank]; i++)
+        assert_int_equal(part[i], 1000 * (size * (size - 1) / 2) + size * (mine + i));
+    assert_int_equal(part[counts[rank]], -7);
+}
+
 static void broadcast_reaches_all(void **state)
 {
     fut_comm *comm = comm_of(state);
@@ -108,6 +134,31 @@ static void exchange_keeps_order(void **state)
         assert_int_equal(in[i][2], i % 2);
     }
     FUT_TEST_OK(fut_comm_barrier(comm, "test"));
+}
+
+/* A poll takes nothing away from messages under way, and never waits for a rank that does not poll. */
+static void polling_disturbs_nothing(void **state)
+{
+    fut_comm *comm = comm_of(state);
+    int rank = fut_comm_rank(comm);
+    int size = fut_comm_size(comm);
+    int32_t out = rank;
+    int32_t in = -1;
+    fut_message to = {.peer = (rank + 1) % size, .count = 1, .data = &out};
+    fut_message from = {.peer = (rank + size - 1) % size, .count = 1, .data = &in};
+    for (int i = 0; i < 100 * (rank + 1); i++)
+        FUT_TEST_OK(fut_comm_poll(comm));
+    if (size == 1) return;
+    FUT_TEST_OK(fut_comm_exchange(comm, &to, 1, &from, 1, FUT_I32, "test"));
+    assert_int_equal(in, from.peer);
+}
+
+static void a_message_to_oneself_is_refused(void **state)
+{
+    fut_comm *comm = comm_of(state);
+    int32_t word = 0;
+    fut_message message = {.peer = fut_comm_rank(comm), .count = 1, .data = &word};
+    FUT_TEST_FAILS(fut_comm_exchange(comm, &message, 1, &message, 1, FUT_I32, "letter"), FUT_ERR_INTERNAL, "letter: a message to oneself");
 }
 
 static void gather_rows_by_shard(void **state)
@@ -274,9 +325,12 @@ int main(void)
     fut_comm_set_deadline(comm, 20);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(all_reduce_sums, comm),
+        cmocka_unit_test_prestate(reduce_scatter_gives_my_part, comm),
         cmocka_unit_test_prestate(broadcast_reaches_all, comm),
         cmocka_unit_test_prestate(all_gatherv_places_every_part, comm),
         cmocka_unit_test_prestate(exchange_keeps_order, comm),
+        cmocka_unit_test_prestate(polling_disturbs_nothing, comm),
+        cmocka_unit_test_prestate(a_message_to_oneself_is_refused, comm),
         cmocka_unit_test_prestate(gather_rows_by_shard, comm),
         cmocka_unit_test_prestate(agreement_spreads_the_first_failure, comm),
         cmocka_unit_test_prestate(tree_is_the_recursion_bit_for_bit, comm),

@@ -1,5 +1,6 @@
 /* The tree's shape against a plain recursion, and its arguments; tests/conformance/comm.c runs it over many ranks. */
 #include "core/base/mem.h"
+#include "dist/gather.h"
 #include "dist/reduce.h"
 #include "tests/support/support.h"
 
@@ -38,7 +39,14 @@ static void refuses_what_it_cannot_do(void **state)
     float sum[4];
     FUT_TEST_OK(fut_tree_create(comm, 2, 4, FUT_F32, &tree));
     FUT_TEST_OK(fut_tree_add(tree, 0, leaf));
-    FUT_TEST_FAILS(fut_tree_finish(tree, sum, "gradients"), FUT_ERR_INTERNAL, "gradients");
+    FUT_TEST_FAILS(fut_tree_add(tree, 0, leaf), FUT_ERR_INTERNAL, "shard 0 was added out of turn: 1 of [0, 2) is next");
+    FUT_TEST_FAILS(fut_tree_finish(tree, sum, "gradients"), FUT_ERR_INTERNAL, "gradients: shard 1 of rank 0 was not added");
+    FUT_TEST_OK(fut_tree_add(tree, 1, leaf));
+    FUT_TEST_FAILS(fut_tree_add(tree, 2, leaf), FUT_ERR_INTERNAL, "out of turn");
+    FUT_TEST_OK(fut_tree_finish(tree, sum, "gradients"));
+    assert_true(sum[3] == 8);
+    FUT_TEST_FAILS(fut_tree_sum_f64(comm, 1, &(double){1}, 1, 0, &(double){0}, "losses"), FUT_ERR_INTERNAL, "losses: 0 sums of 1 shards");
+    FUT_TEST_FAILS(fut_gather_rows(comm, 0, &(int64_t){0}, 1, leaf, "rows"), FUT_ERR_INTERNAL, "rows: 0 shards over 1 ranks");
     fut_tree_destroy(&tree);
     fut_comm_destroy(&comm);
 }
