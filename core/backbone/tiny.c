@@ -11,7 +11,7 @@ static const fut_efficientnet_stage tiny_stages[] = {
 static fut_value build_tiny(fut_graph *graph, fut_value images)
 {
     static const fut_efficientnet net = {
-        .stem_c = 8,
+        .stem_c = 16, /* oneDNN has no fast 3 x 3 convolution of fewer channels in this layout */
         .head_c = 64,
         .act = FUT_ACT_SILU,
         .eps = 1e-3,
