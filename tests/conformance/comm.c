@@ -6,8 +6,11 @@
 #include "dist/reduce.h"
 #include "tests/support/support.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SHARDS_MAX = 17, COUNT = 103 };
 
@@ -315,13 +318,43 @@ static void more_ranks_than_shards_is_refused(void **state)
     FUT_TEST_FAILS(fut_tree_create(comm, fut_comm_size(comm) - 1, 4, FUT_F32, &tree), FUT_ERR_INTERNAL, "shards over");
 }
 
-int main(void)
+/* ---- a run that meets misfortune (tests/e2e/comm_faults.sh) ---------------------------------------------------------------------- */
+
+enum { STEPS = 20, MISFORTUNE_STEP = 5, DEADLINE_S = 1 };
+
+/* What happens to rank `victim`: "stop" and "kill" in the middle, "fail" alone, "agree" on an error, or "late": stopped when all work is
+ * done. */
+static int run_with_misfortune(fut_comm *comm, const char *what, int victim)
+{
+    fut_status st = FUT_OK;
+    bool mine = fut_comm_rank(comm) == victim;
+    fut_comm_set_deadline(comm, DEADLINE_S);
+    (void)fprintf(stderr, "pid %d\n", (int)getpid());
+    for (int step = 0; step < STEPS && st == FUT_OK; step++) {
+        bool now = mine && step == MISFORTUNE_STEP;
+        if (now && strcmp(what, "stop") == 0) (void)raise(SIGSTOP);
+        if (now && strcmp(what, "kill") == 0) (void)raise(SIGKILL);
+        if (now && strcmp(what, "fail") == 0)
+            st = FUT_FAIL(FUT_ERR_NO_MEMORY, "no memory for step %d", step);
+        else
+            st = fut_comm_barrier(comm, "step");
+        if (step == MISFORTUNE_STEP && strcmp(what, "agree") == 0)
+            st = fut_comm_agree(comm, mine ? FUT_FAIL(FUT_ERR_PREEMPTED, "stopped on request") : FUT_OK);
+    }
+    if (mine && strcmp(what, "late") == 0) (void)raise(SIGSTOP);
+    st = fut_boot_finish(&comm, st);
+    if (st != FUT_OK) (void)fprintf(stderr, "last words: %s\n", fut_trail_message());
+    return fut_status_exit_code(st);
+}
+
+int main(int argc, char **argv)
 {
     fut_comm *comm = NULL;
     if (fut_boot(&comm) != FUT_OK) {
         (void)fprintf(stderr, "%s\n", fut_trail_message());
         return 1;
     }
+    if (argc == 3) return run_with_misfortune(comm, argv[1], (int)strtol(argv[2], NULL, 10));
     fut_comm_set_deadline(comm, 20);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(all_reduce_sums, comm),
