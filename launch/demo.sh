@@ -31,8 +31,8 @@ mkdir -p "$work"
 work=$(cd "$work" && pwd)
 run=$work/run
 
-say "200 people who do not exist, 12 photos of each"
-"$futago" synth -o "$work/faces" --ids 200 --images 12 --size 80
+say "400 people who do not exist, 12 photos of each"
+"$futago" synth -o "$work/faces" --ids 400 --images 12 --size 80
 "$futago" pack "$work/faces" -o "$work/faces.h5" --size 64 --split identity
 
 train()
@@ -79,7 +79,7 @@ while :; do
 done
 [ "$status" -eq 0 ] || exit "$status"
 
-say "evaluation on 20 people that the network never saw"
+say "evaluation on 40 people that the network never saw"
 sh launch/mpirun.sh 2 "$futago" eval "$run" --part test --baseline --html "$run/report.html" | tee "$work/evaluation.txt"
 
 say "two photos of one person, and of two people"
