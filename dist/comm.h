@@ -61,7 +61,7 @@ int fut_comm_rank(const fut_comm *comm);
 int fut_comm_size(const fut_comm *comm);
 void fut_comm_set_deadline(fut_comm *comm, double seconds);
 
-/* data [count], in place, summed in an order that the library chooses. */
+/* data [count], in place, summed in an order that the library chooses. Errors: FUT_ERR_UNSUPPORTED, where it cannot add f16 or bf16. */
 fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what) FUT_MUST_CHECK;
 /* data holds the parts of all ranks one after the other, rank r's of counts[r] elements; part_out [counts[rank]] becomes my part of the sum
  * over ranks. The order of the additions is the library's: sums that must not depend on the number of ranks use dist/reduce.h. */

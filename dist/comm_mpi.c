@@ -80,6 +80,13 @@ static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const char
     }
 }
 
+/* MPI has no 16-bit floats; mpi_type carries them as integers, which move but do not add. */
+static fut_status check_addable(fut_dtype dtype, const char *what)
+{
+    FUT_CHECK(dtype != FUT_F16 && dtype != FUT_BF16, FUT_ERR_UNSUPPORTED, "%s: MPI cannot add %s", what, fut_dtype_name(dtype));
+    return FUT_OK;
+}
+
 static int chunk_of(int64_t left)
 {
     return (int)(left < CHUNK ? left : CHUNK);
@@ -89,6 +96,7 @@ static fut_status mpi_all_reduce_sum(fut_comm *comm, void *data, int64_t count, 
 {
     comm_mpi *c = (comm_mpi *)comm;
     char *at = data;
+    FUT_TRY(check_addable(dtype, what));
     for (int64_t left = count; left > 0;) {
         int n = chunk_of(left);
         MPI_Request request;
@@ -121,6 +129,7 @@ static fut_status mpi_reduce_scatter_sum(fut_comm *comm, const void *data, const
 {
     comm_mpi *c = (comm_mpi *)comm;
     MPI_Request request;
+    FUT_TRY(check_addable(dtype, what));
     for (int r = 0; r < comm->size; r++) {
         FUT_CHECK(counts[r] <= CHUNK, FUT_ERR_INTERNAL, "%s: a part of %lld elements", what, (long long)counts[r]);
         c->part_counts[r] = (int)counts[r];

@@ -40,6 +40,20 @@ static void all_reduce_sums(void **state)
     assert_true(f64[0] == size * (size + 1) / 2.0);
 }
 
+/* 16-bit floats move unharmed; they are not added as if they were integers. */
+static void half_floats_move_but_do_not_add(void **state)
+{
+    fut_comm *comm = comm_of(state);
+    uint16_t half = fut_comm_rank(comm) == 0 ? 0x3C00 : 0; /* 1.0 */
+    FUT_TEST_OK(fut_comm_broadcast(comm, &half, 1, FUT_F16, 0, "test"));
+    assert_int_equal(half, 0x3C00);
+    if (fut_comm_size(comm) == 1) return;
+    int64_t counts[64] = {1};
+    uint16_t part = 0;
+    FUT_TEST_FAILS(fut_comm_all_reduce_sum(comm, &half, 1, FUT_F16, "sum"), FUT_ERR_UNSUPPORTED, "sum: MPI cannot add f16");
+    FUT_TEST_FAILS(fut_comm_reduce_scatter_sum(comm, &half, counts, &part, FUT_BF16, "sum"), FUT_ERR_UNSUPPORTED, "cannot add bf16");
+}
+
 /* Parts of different lengths, one of them empty. */
 static void reduce_scatter_gives_my_part(void **state)
 {
@@ -359,6 +373,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(all_reduce_sums, comm),
         cmocka_unit_test_prestate(reduce_scatter_gives_my_part, comm),
+        cmocka_unit_test_prestate(half_floats_move_but_do_not_add, comm),
         cmocka_unit_test_prestate(broadcast_reaches_all, comm),
         cmocka_unit_test_prestate(all_gatherv_places_every_part, comm),
         cmocka_unit_test_prestate(exchange_keeps_order, comm),
