@@ -5,7 +5,9 @@
 #include "launch/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { COMMANDS_MAX = 64 };
 
@@ -63,8 +65,18 @@ static void print_error(fut_status st)
     fut_str_fini(&line);
 }
 
+/* A thread of libgomp that waits for another spins, by default for milliseconds: where anything else wants the core (another rank, another
+ * job), every parallel region then waits for a time slice and a step takes four times as long. libgomp reads its settings before main, so
+ * setting one means starting once more. A user's own setting stands. */
+static void limit_spinning(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL) return;
+    if (setenv("GOMP_SPINCOUNT", "20000", 0) == 0) (void)execv("/proc/self/exe", argv); /* where it fails, go on as it is */
+}
+
 int main(int argc, char **argv)
 {
+    limit_spinning(argv);
     fut_command_catch_signals();
     fut_status st = run(argc, argv);
     if (fflush(stdout) != 0 && st == FUT_OK) st = FUT_FAIL(FUT_ERR_IO, "cannot write to standard output");
