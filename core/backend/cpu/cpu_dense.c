@@ -123,8 +123,9 @@ fut_status fut_cpu_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d
     for (int64_t i = 0; i < n; i++) {
         const float *unit = (const float *)h + i * d, *gradient = (const float *)dh + i * d;
         float *out = (float *)de + i * d;
-        double along, shrink = 1 / floored((double)((const float *)norm)[i]);
+        double along, length = floored((double)((const float *)norm)[i]), shrink = 1 / length;
         cpu->simd->dot(d, gradient, unit, &along);
+        if (length == floored(0)) along = 0; /* h is e / floor there, not a unit vector */
         for (int64_t j = 0; j < d; j++)
             out[j] = (float)(((double)gradient[j] - along * (double)unit[j]) * shrink);
     }
