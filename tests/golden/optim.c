@@ -1,0 +1,127 @@
+/* Adam and AdamW against torch.optim (make_optim.py) over 200 steps: ref in f64 to the last digits, ref and cpu in f32 as near to f64 as
+ * three times torch's own f32 is. And golden values by hand for three parameters. */
+#include "core/optim/optim.h"
+#include "core/base/yaml.h"
+#include "tests/golden/net_fill.h"
+
+#include <stdio.h>
+
+#define FOLDER FUT_TEST_SOURCE_DIR "/tests/golden/optim/"
+enum { COUNT = 37 };
+
+typedef struct optim_config {
+    fut_opt_variant optimizer;
+} optim_config;
+
+static const fut_opt table[] = {FUT_OPT_VARIANT(optim_config, optimizer, "adamw", fut_optim_choices, ""), FUT_OPT_END};
+
+typedef struct trial {
+    fut_backend *bk;
+    fut_optim *optim;
+    optim_config config;
+    double lr;
+    double p[COUNT], g[COUNT]; /* f32 or f64 */
+} trial;
+
+static void begin(trial *t, const char *backend, fut_dtype real, int64_t count, const char *settings)
+{
+    fut_yaml_node *root = NULL;
+    *t = (trial){.bk = NULL};
+    FUT_TEST_OK(fut_opt_defaults(table, &t->config));
+    FUT_TEST_OK(fut_yaml_parse_text("case", settings, strlen(settings), &root));
+    FUT_TEST_OK(fut_opt_load(table, &t->config, root));
+    fut_yaml_destroy(&root);
+    FUT_TEST_OK(fut_backend_create(backend, 1, &t->bk));
+    FUT_TEST_OK(fut_optim_create(t->bk, &t->config.optimizer, real, count, &t->optim));
+    t->lr = fut_optim_base_lr(t->optim);
+}
+
+static void end(trial *t)
+{
+    fut_optim_destroy(&t->optim);
+    fut_backend_destroy(&t->bk);
+    fut_opt_fini(table, &t->config);
+}
+
+static double gradient(int64_t step, int64_t i)
+{
+    double u = net_fill_signed_unit(net_fill_hash("gradients"), (step - 1) * COUNT + i);
+    return i % 7 == 6 ? 0 : u * pow(10, -(double)(i % 9));
+}
+
+static void check(const char *name, const char *backend, fut_dtype real)
+{
+    char path[1024], type[32], settings[256];
+    double lr, decay, beta1, beta2, eps, spread, want[COUNT], worst = 0;
+    trial t;
+    snprintf(path, sizeof path, FOLDER "%s.txt", name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "#%*[^\n] case %31s %lf %lf %lf %lf %lf spread %lf", type, &lr, &decay, &beta1, &beta2, &eps, &spread), 7);
+    snprintf(settings, sizeof settings, "optimizer: {type: %s, lr: %.17g, weight_decay: %.17g, beta1: %.17g, beta2: %.17g, eps: %.17g}",
+             strcmp(type, "Adam") == 0 ? "adam" : "adamw", lr, decay, beta1, beta2, eps);
+    begin(&t, backend, real, COUNT, settings);
+    for (int64_t i = 0; i < COUNT; i++)
+        net_fill_store(real, t.p, i, net_fill_signed_unit(net_fill_hash("parameters"), i));
+    for (int step; fscanf(f, "%d", &step) == 1;) {
+        while (t.optim->steps < step) {
+            for (int64_t i = 0; i < COUNT; i++)
+                net_fill_store(real, t.g, i, gradient(t.optim->steps + 1, i));
+            FUT_TEST_OK(fut_optim_step(t.optim, t.lr, t.p, t.g));
+        }
+        double largest = 0, error = 0;
+        for (int64_t i = 0; i < COUNT; i++) {
+            assert_int_equal(fscanf(f, "%lf", &want[i]), 1);
+            largest = fmax(largest, fabs(want[i]));
+            double off = fabs(net_fill_load(real, t.p, i) - want[i]);
+            if (!(off <= error)) error = off;
+        }
+        if (!(error / largest <= worst)) worst = error / largest;
+    }
+    assert_int_equal(t.optim->steps, 200);
+    double tolerance = real == FUT_F64 ? 1e-13 : 3 * spread;
+    print_message("%s on %s %s: relative error %.2g, torch's own in f32 %.2g\n", name, backend, fut_dtype_name(real), worst, spread);
+    if (!(worst <= tolerance)) fail_msg("above %g", tolerance);
+    end(&t);
+    fclose(f);
+}
+
+static void two_hundred_steps_of_torch(void **state)
+{
+    (void)state;
+    const char *const names[] = {"adamw_article", "adamw_decay", "adamw_betas", "adam_plain", "adam_decay"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        check(names[i], "ref", FUT_F64);
+        check(names[i], "ref", FUT_F32);
+        check(names[i], "cpu", FUT_F32);
+    }
+}
+
+/* What torch has in f32 after 1, 3 and 8 steps. */
+static void three_parameters(void **state)
+{
+    (void)state;
+    static const double p0[3] = {.5, -.25, 1}, g[3][3] = {{.1, -.2, .3}, {-.05, .4, 0}, {.2, .2, -.1}};
+    static const double adamw[3][3] = {
+        {.48995, -.23997499, .98989999}, {.480607778, -.248780072, .980110705}, {.449221015, -.267678261, .956921458}};
+    static const double adam_8[3] = {.447694689, -.267363816, .955130458};
+    for (int decoupled = 0; decoupled < 2; decoupled++) {
+        trial t;
+        begin(&t, "ref", FUT_F64, 3,
+              decoupled ? "optimizer: {type: adamw, lr: 1e-2, weight_decay: 1e-2}"
+                        : "optimizer: {type: adam, lr: 1e-2, weight_decay: 1e-2}");
+        memcpy(t.p, p0, sizeof p0);
+        for (int step = 1; step <= 8; step++) {
+            FUT_TEST_OK(fut_optim_step(t.optim, t.lr, t.p, g[(step - 1) % 3]));
+            if (decoupled && (step == 1 || step == 3 || step == 8)) FUT_TEST_CLOSE_F64(t.p, adamw[step / 3], 3, 0, 3e-7);
+        }
+        if (!decoupled) FUT_TEST_CLOSE_F64(t.p, adam_8, 3, 0, 3e-7);
+        end(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_steps_of_torch), cmocka_unit_test(three_parameters)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
