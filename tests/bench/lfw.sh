@@ -4,7 +4,7 @@
 #
 #   tests/bench/lfw.sh FUTAGO LFW_DIR scratch              SEED...     tf_efficientnetv2_b0 from scratch, 5 epochs
 #   tests/bench/lfw.sh FUTAGO LFW_DIR weights.safetensors  SEED...     tf_efficientnet_lite0 from ImageNet weights, 3 epochs
-#   LR=1e-4 ...                                                        another learning rate than 1e-3
+#   LR=1e-4 THREADS=1 ...                                             another learning rate than 1e-3, threads than all
 #
 # The weights file is made by tests/golden/lite0_to_safetensors.py. Prints one line an epoch: seed, epoch, AUC, EER.
 set -euo pipefail
@@ -34,7 +34,7 @@ sampler: {type: m_per_class, m: 4, batch_size: 32, length: 4964}
 loss: {type: contrastive, pos_margin: 1, neg_margin: 0.05}
 optimizer: {type: adamw, lr: $lr, weight_decay: 1e-5}
 scheduler: {type: cosine, t_max: $epochs, eta_min: 1e-6}
-train: {epochs: $epochs, batch: 32, shards: 1, save_steps: 155, save_every: 0s, keep: 100, log_every: 31}
+train: {epochs: $epochs, batch: 32, shards: 1, threads: ${THREADS:-0}, save_steps: 155, save_every: 0s, keep: 100, log_every: 31}
 eval: {every: 0}
 YAML
 
