@@ -10,7 +10,6 @@ work=${WORK:-$(mktemp -d)}
 epochs=${EPOCHS:-15}
 mkdir -p "$work"
 cd "$work"
-# one evaluation part of two photos a person: .8 and .2, without the article's second cut
 [ -f orl.h5 ] || "$futago" pack "$orl" -o orl.h5 --size 112
 for seed in "$@"; do
     for margins in "1 0.05" "0.05 1"; do
@@ -28,6 +27,7 @@ train: {epochs: $epochs, batch: 32, shards: 1}
 eval: {every: 1, part: val+test}
 YAML
         "$futago" train orl.yaml --allow collapsed_minimum >&2
-        sed -nE "s/.*\"epoch\":([0-9]+),\"event\".*\"eval_loss\":([0-9.e-]+),\"eer\":([0-9.e-]+),\"auc\":([0-9.e-]+).*/seed $seed  margins $1 $2  epoch \1  loss \2  EER \3  AUC \4/p" "$run/metrics.jsonl"
+        sed -nE 's/.*"epoch":([0-9]+),"event".*"eval_loss":([0-9.e-]+),"eer":([0-9.e-]+),"auc":([0-9.e-]+).*/\1 \2 \3 \4/p' "$run/metrics.jsonl" |
+            awk -v seed="$seed" -v margins="$margins" '{ printf "seed %s  margins %s  epoch %d  loss %.4f  EER %.4f  AUC %.4f\n", seed, margins, $1 + 1, $2, $3, $4 }'
     done
 done
