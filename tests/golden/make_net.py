@@ -47,7 +47,7 @@ def tiny():
     """The twin of core/backbone/tiny.c, put together by timm."""
     return EfficientNet(
         block_args=decode_arch_def([["er_r1_k3_s2_e2_c16"], ["ir_r2_k3_s2_e2_c24_se0.25"]]),
-        stem_size=8,
+        stem_size=16,
         fix_stem=True,
         num_features=64,
         num_classes=0,

@@ -123,7 +123,7 @@ static void initialisation_is_timms(void **state)
     (void)state;
     fut_net *net = make_net(3);
     const float *params = fut_net_params(net), *stats = fut_net_stats(net);
-    check_moments(net, params, "blocks.0.0.conv_exp.weight", sqrt(2.0 / (9 * 16)));
+    check_moments(net, params, "blocks.0.0.conv_exp.weight", sqrt(2.0 / (9 * 32)));
     check_moments(net, params, "blocks.1.1.conv_dw.weight", sqrt(2.0 / 9)); /* fan_out of a group */
     check_moments(net, params, "conv_head.weight", sqrt(2.0 / 64));
     check_moments(net, params, "blocks.1.1.se.conv_expand.weight", sqrt(2.0 / 48));
