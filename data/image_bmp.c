@@ -136,6 +136,7 @@ static fut_status read_row(const bmp_reader *r, const uint8_t *row, uint8_t *to)
             uint32_t pixel = r->bits == 16 ? fut_load_u16le(row + 2 * x) : fut_load_u32le(row + 4 * x);
             for (int64_t c = 0; c < 3; c++) {
                 const bmp_channel *ch = &r->channels[c];
+                /* set_masks refuses an empty mask. NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
                 to[c] = (uint8_t)(((pixel & ch->mask) >> ch->shift) * 255 / ch->max);
             }
         }

@@ -46,7 +46,7 @@ void fut_graph_scope(fut_graph *graph, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(graph->scope, sizeof graph->scope, fmt, args);
+    (void)vsnprintf(graph->scope, sizeof graph->scope, fmt, args);
     va_end(args);
 }
 
@@ -189,8 +189,8 @@ fut_value fut_graph_squeeze_excite(fut_graph *graph, fut_value x, const char *na
     int64_t reduce_dim[4] = {reduced, channels, 1, 1}, expand_dim[4] = {channels, reduced, 1, 1};
     fut_tensor_init zero = {FUT_INIT_ZERO, 0};
     char reduce[FUT_GRAPH_NAME_MAX], expand[FUT_GRAPH_NAME_MAX];
-    snprintf(reduce, sizeof reduce, "%s.conv_reduce", name);
-    snprintf(expand, sizeof expand, "%s.conv_expand", name);
+    (void)snprintf(reduce, sizeof reduce, "%s.conv_reduce", name);
+    (void)snprintf(expand, sizeof expand, "%s.conv_expand", name);
     node->params = 4;
     node->param[0] = add_tensor(graph, reduce, "weight", 4, reduce_dim, true, conv_init(reduced, 1, 1));
     node->param[1] = add_tensor(graph, reduce, "bias", 1, reduce_dim, true, zero);

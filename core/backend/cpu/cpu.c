@@ -117,7 +117,7 @@ static void brand_name(char *text, size_t size)
     size_t length = strlen(first);
     while (length > 0 && first[length - 1] == ' ')
         length--;
-    snprintf(text, size, "%.*s", (int)length, length ? first : "x86-64");
+    (void)snprintf(text, size, "%.*s", (int)length, length ? first : "x86-64");
 }
 
 static void cpu_destroy(fut_backend *bk)
@@ -159,8 +159,8 @@ fut_status fut_backend_create_cpu(int threads, fut_backend **bk_out)
     FUT_TRY_GOTO(fut_dnnl_create(threads, &cpu->dnnl), out);
     brand_name(brand, sizeof brand);
     fut_dnnl_version(version, sizeof version);
-    snprintf(cpu->device, sizeof cpu->device, "%s (%s, %d thread%s)", brand, cpu->simd->isa, threads, threads == 1 ? "" : "s");
-    snprintf(cpu->library, sizeof cpu->library, "%s, %s", version, isa.name);
+    (void)snprintf(cpu->device, sizeof cpu->device, "%s (%s, %d thread%s)", brand, cpu->simd->isa, threads, threads == 1 ? "" : "s");
+    (void)snprintf(cpu->library, sizeof cpu->library, "%s, %s", version, isa.name);
     *bk_out = &cpu->backend;
     cpu = NULL;
 out:

@@ -153,9 +153,9 @@ fut_status fut_cpu_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op **op_
     FUT_TRY_GOTO(plan_gradient(bk, desc, conv), out);
     FUT_TRY_GOTO(plan_weights(conv), out);
     plan_scratch(conv);
-    snprintf(conv->impl, sizeof conv->impl, "%s | %s | %s", fut_dnnl_conv_impl(conv->forward),
-             conv->backward_data ? fut_dnnl_conv_impl(conv->backward_data) : "-",
-             conv->own_gradient ? cpu->simd->isa : fut_dnnl_conv_impl(conv->backward_weights));
+    (void)snprintf(conv->impl, sizeof conv->impl, "%s | %s | %s", fut_dnnl_conv_impl(conv->forward),
+                   conv->backward_data ? fut_dnnl_conv_impl(conv->backward_data) : "-",
+                   conv->own_gradient ? cpu->simd->isa : fut_dnnl_conv_impl(conv->backward_weights));
     conv->op.impl = conv->impl;
     *op_out = &conv->op;
     conv = NULL;

@@ -66,7 +66,7 @@ fut_dnnl_isa fut_dnnl_get_isa(void)
 void fut_dnnl_version(char *text, size_t size)
 {
     const dnnl_version_t *version = dnnl_version();
-    snprintf(text, size, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+    (void)snprintf(text, size, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
 }
 
 static fut_status open_engine(fut_dnnl *dnnl)
