@@ -28,10 +28,10 @@ for victim in 0 1; do
     grep -Eq "\[[0-2]/3\] error: rank [0-2] of 3 waited $deadline s for '[a-z ]+': another rank is stopped, hung or gone" err || fail "no message"
     for pid in $pids; do
         for _ in $(seq 200); do
-            kill -0 "$pid" 2>/dev/null || break
+            is_running "$pid" || break
             sleep 0.01
         done
-        if kill -0 "$pid" 2>/dev/null; then fail "rank process $pid lives on: $(ps -o pid,ppid,stat,args -p "$pid")"; fi
+        if is_running "$pid"; then fail "rank process $pid lives on: $(ps -o pid,ppid,stat,args -p "$pid")"; fi
     done
     # The same command goes on from there.
     expect 0 ranks 3 "$futago" train c.yaml --set run=run$victim --set train.steps=2

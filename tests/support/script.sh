@@ -72,3 +72,11 @@ optimizer: {type: adamw, lr: 1e-3}
 train: {epochs: 2, batch: 16, shards: 4, threads: 1, save_steps: 3, log_every: 5}
 YAML
 }
+
+# Does this process run? One that ended and was not reaped does not.
+is_running()
+{
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true)
+    [ -n "$state" ] && [ "$state" != Z ]
+}
