@@ -186,7 +186,8 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
         FUT_TRY(fut_str_printf(add_fact(e, "dataset"), "%s, %s part, %lld photos", fut_dataset_get_path(e->dataset),
                                fut_eval_part_names[e->part], (long long)e->result.n));
     else
-        FUT_TRY(fut_str_printf(add_fact(e, "pairs"), "%s over %s", fut_args_get(args, "pairs"), fut_args_get(args, "images")));
+        FUT_TRY(fut_str_printf(add_fact(e, "pairs"), "%s over %s%s", fut_args_get(args, "pairs"), fut_args_get(args, "images"),
+                               fut_args_is_given(args, "flip") ? ", embeddings of photo and mirrored photo added" : ""));
     FUT_TRY(fut_str_printf(add_fact(e, "pairs scored"), "%lld of one person, %lld of different people", (long long)v->n_same,
                            (long long)v->n_different));
     if (e->dataset != NULL && fut_dataset_get_info(e->dataset)->method == FUT_SPLIT_STRATIFIED && e->trained.config->data.file[0] != '\0' &&
