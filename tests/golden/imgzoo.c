@@ -202,10 +202,6 @@ static void test_zoo(void **state)
     fut_str goldens = {0};
     fut_str recoverables = {0};
     tally t = {0};
-    if (!fut_file_exists(ZOO "MANIFEST.tsv")) {
-        print_message("skipped: the image zoo is not at " ZOO "\n");
-        skip();
-    }
     assert_int_equal(fut_file_read(ZOO "MANIFEST.tsv", 1 << 22, &manifest), FUT_OK);
     assert_int_equal(fut_file_read(GOLDEN "pillow.tsv", 1 << 22, &goldens), FUT_OK);
     assert_int_equal(fut_file_read(GOLDEN "recoverable.tsv", 1 << 20, &recoverables), FUT_OK);
@@ -231,5 +227,9 @@ static void test_zoo(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_zoo)};
+    if (!fut_file_exists(ZOO "MANIFEST.tsv")) {
+        print_message("skipped: the image zoo is not at " ZOO "\n");
+        return 77; /* ctest counts it */
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
