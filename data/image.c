@@ -202,6 +202,20 @@ fut_image_rect fut_image_crop_center(const fut_image *image, double fraction)
     return rect;
 }
 
+void fut_image_mirror(int64_t height, int64_t width, uint8_t *rgb)
+{
+    for (int64_t y = 0; y < height; y++) {
+        uint8_t *left = rgb + y * width * 3;
+        uint8_t *right = left + (width - 1) * 3;
+        for (; left < right; left += 3, right -= 3) {
+            uint8_t kept[3];
+            memcpy(kept, left, 3);
+            memcpy(left, right, 3);
+            memcpy(right, kept, 3);
+        }
+    }
+}
+
 void fut_image_paste(fut_image *dst, const fut_image *src, int64_t x, int64_t y)
 {
     int64_t x0 = x < 0 ? 0 : x;

@@ -72,6 +72,9 @@ fut_image_rect fut_image_crop_center(const fut_image *image, double fraction);
 fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_null, int64_t width, int64_t height,
                             fut_image *image_out) FUT_MUST_CHECK;
 
+/* Swap left and right, in place. Shape: rgb [height, width, 3] u8. */
+void fut_image_mirror(int64_t height, int64_t width, uint8_t *rgb);
+
 /* Copy src into dst with its left upper corner at (x, y); what falls outside dst is cut off. */
 void fut_image_paste(fut_image *dst, const fut_image *src, int64_t x, int64_t y);
 

@@ -10,7 +10,7 @@
 
 enum { READ_AHEAD = 3 };
 
-static void normalize(float *row, int64_t dim)
+void fut_embedding_normalize(float *row, int64_t dim)
 {
     double sum = 0;
     for (int64_t i = 0; i < dim; i++)
@@ -32,7 +32,7 @@ fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *
     FUT_TRY_GOTO(bk->download(bk, embedding_out, device, bytes, NULL), out);
     FUT_TRY_GOTO(bk->sync(bk, NULL), out);
     for (int64_t i = 0; i < n; i++)
-        normalize(embedding_out + i * dim, dim);
+        fut_embedding_normalize(embedding_out + i * dim, dim);
 out:
     if (device != NULL) bk->free(bk, device);
     return st;

@@ -12,6 +12,9 @@
 extern "C" {
 #endif
 
+/* Scale a row of `dim` values to length 1; a zero row stays zero. */
+void fut_embedding_normalize(float *row, int64_t dim);
+
 /* Embed photos of a dataset with running statistics, in chunks dealt to ranks in turn; every rank gets all of them.
  * The chunking depends on nothing but `chunk`, so the numbers do not depend on the number of ranks.
  * Shape:      image [n] ids; embedding_out [n, d] f32 host, rows of length 1

@@ -5,7 +5,6 @@
 #include "launch/evaluate.h"
 #include "launch/photos.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,29 +38,10 @@ static int64_t find(const photo_list *list, const char *path)
     return found - list->path;
 }
 
-static void mirror(uint8_t *rgb, int64_t size)
+static void add(float *a, const float *b, int64_t dim)
 {
-    for (int64_t y = 0; y < size; y++)
-        for (int64_t x = 0; x < size / 2; x++)
-            for (int c = 0; c < 3; c++) {
-                uint8_t *left = rgb + (y * size + x) * 3 + c;
-                uint8_t *right = rgb + (y * size + size - 1 - x) * 3 + c;
-                uint8_t kept = *left;
-                *left = *right;
-                *right = kept;
-            }
-}
-
-static void add_and_normalize(float *a, const float *b, int64_t dim)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < dim; i++) {
-        a[i] += b[i];
-        sum += (double)a[i] * (double)a[i];
-    }
-    double scale = 1 / fmax(sqrt(sum), 1e-12);
     for (int64_t i = 0; i < dim; i++)
-        a[i] = (float)(a[i] * scale);
+        a[i] += b[i];
 }
 
 static fut_status read_chunk(const photo_list *list, int64_t first, int64_t n, const char *folder, double crop, int64_t size, uint8_t *rgb)
@@ -98,10 +78,12 @@ static fut_status embed_list(fut_net *net, const photo_list *list, const char *f
         FUT_TRY_GOTO(fut_embed_images(net, rgb, n, embedding + first * dim), out);
         if (options->flip) {
             for (int64_t i = 0; i < n; i++)
-                mirror(rgb + i * photo, spec->size);
+                fut_image_mirror(spec->size, spec->size, rgb + i * photo);
             FUT_TRY_GOTO(fut_embed_images(net, rgb, n, mirrored), out);
-            for (int64_t i = 0; i < n; i++)
-                add_and_normalize(embedding + (first + i) * dim, mirrored + i * dim, dim);
+            for (int64_t i = 0; i < n; i++) {
+                add(embedding + (first + i) * dim, mirrored + i * dim, dim);
+                fut_embedding_normalize(embedding + (first + i) * dim, dim);
+            }
         }
         fut_log_progress("embedded %lld of %lld photos", (long long)(first + n), (long long)list->n);
     }
