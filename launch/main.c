@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMANDS_MAX = 64 };
+enum { COMMANDS_MAX = 64, PATH_BYTES = 4096 };
 
 static void print_help(void)
 {
@@ -71,7 +71,11 @@ static void print_error(fut_status st)
 static void limit_spinning(char **argv)
 {
     if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL) return;
-    if (setenv("GOMP_SPINCOUNT", "20000", 0) == 0) (void)execv("/proc/self/exe", argv); /* where it fails, go on as it is */
+    char self[PATH_BYTES]; /* by its own path, so that ps and top show its name */
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0 || setenv("GOMP_SPINCOUNT", "20000", 0) != 0) return;
+    self[length] = '\0';
+    (void)execv(self, argv); /* where it fails, go on as it is */
 }
 
 int main(int argc, char **argv)
