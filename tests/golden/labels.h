@@ -1,8 +1,30 @@
-/* The label sets and the hash of tests/golden/labels.py. */
+/* The label sets and the hash of tests/golden/labels.py, and the reading of goldens. */
 #ifndef FUT_TESTS_GOLDEN_LABELS_H
 #define FUT_TESTS_GOLDEN_LABELS_H
 
+#include "tests/support/support.h"
+
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+
+/* A file of goldens, "sampler/cases.txt". */
+static FILE *open_golden(const char *name)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, FUT_TEST_SOURCE_DIR "/tests/golden/%s", name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) fail_msg("%s is missing", path);
+    return file;
+}
+
+/* The next line that is no comment. */
+static bool next_case(FILE *file, char *line, int line_bytes)
+{
+    while (fgets(line, line_bytes, file) != NULL)
+        if (line[0] != '#') return true;
+    return false;
+}
 
 static int32_t lcg_below(uint64_t *state, int32_t n)
 {

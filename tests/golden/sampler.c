@@ -10,22 +10,6 @@
 
 enum { IMAGES_MAX = 1024, PASS_MAX = 8192, LINE_BYTES = 8192, PASSES = 3 };
 
-static FILE *open_golden(const char *name)
-{
-    char path[1024];
-    (void)snprintf(path, sizeof path, FUT_TEST_SOURCE_DIR "/tests/golden/sampler/%s", name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) fail_msg("%s is missing", path);
-    return file;
-}
-
-static bool next_case(FILE *file, char line[LINE_BYTES])
-{
-    while (fgets(line, LINE_BYTES, file) != NULL)
-        if (line[0] != '#') return true;
-    return false;
-}
-
 /* One pass in batches of `batch`; the last one is flagged, and only it. */
 static int64_t read_pass(fut_sampler *sampler, int64_t batch, int64_t *out)
 {
@@ -47,11 +31,11 @@ static void sequences(void **state)
     static int64_t images[IMAGES_MAX];
     static int64_t pass[PASS_MAX];
     char line[LINE_BYTES];
-    FILE *file = open_golden("cases.txt");
+    FILE *file = open_golden("sampler/cases.txt");
     int cases = 0;
     for (int64_t i = 0; i < IMAGES_MAX; i++)
         images[i] = i;
-    while (next_case(file, line)) {
+    while (next_case(file, line, LINE_BYTES)) {
         unsigned long long label_seed, want;
         long long n, m, batch, length, pass_length;
         int classes, skew;
@@ -97,9 +81,9 @@ static void in_full(void **state)
 {
     (void)state;
     char line[LINE_BYTES];
-    FILE *file = open_golden("full.txt");
+    FILE *file = open_golden("sampler/full.txt");
     int cases = 0;
-    while (next_case(file, line)) {
+    while (next_case(file, line, LINE_BYTES)) {
         int64_t given[256], want[256], images[256], got[PASS_MAX];
         int32_t labels[256];
         char *at = line;

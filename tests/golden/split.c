@@ -10,30 +10,14 @@
 
 enum { IMAGES_MAX = 4096, LINE_BYTES = 8192 };
 
-static FILE *open_golden(const char *name)
-{
-    char path[1024];
-    (void)snprintf(path, sizeof path, FUT_TEST_SOURCE_DIR "/tests/golden/split/%s", name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) fail_msg("%s is missing", path);
-    return file;
-}
-
-static bool next_case(FILE *file, char line[LINE_BYTES])
-{
-    while (fgets(line, LINE_BYTES, file) != NULL)
-        if (line[0] != '#') return true;
-    return false;
-}
-
 static void single_calls(void **state)
 {
     (void)state;
     static int32_t labels[IMAGES_MAX];
     char line[LINE_BYTES];
-    FILE *file = open_golden("calls.txt");
+    FILE *file = open_golden("split/calls.txt");
     int cases = 0;
-    while (next_case(file, line)) {
+    while (next_case(file, line, LINE_BYTES)) {
         unsigned long long label_seed, train_hash, test_hash;
         long long n;
         int classes, skew, outcome;
@@ -66,9 +50,9 @@ static void the_article(void **state)
     (void)state;
     static int32_t labels[IMAGES_MAX];
     char line[LINE_BYTES];
-    FILE *file = open_golden("article.txt");
+    FILE *file = open_golden("split/article.txt");
     int cases = 0;
-    while (next_case(file, line)) {
+    while (next_case(file, line, LINE_BYTES)) {
         unsigned long long label_seed, hash[FUT_PART_COUNT];
         long long n;
         int classes, skew, outcome, call;
@@ -112,9 +96,9 @@ static void in_full(void **state)
 {
     (void)state;
     char line[LINE_BYTES];
-    FILE *file = open_golden("full.txt");
+    FILE *file = open_golden("split/full.txt");
     int cases = 0;
-    while (next_case(file, line)) {
+    while (next_case(file, line, LINE_BYTES)) {
         int64_t number[3][256];
         int64_t n[3];
         int32_t labels[256];
