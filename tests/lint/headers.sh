@@ -3,8 +3,8 @@ set -eu
 cd "${2:-.}"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-flags="-I. -I${1:-build/dev}/generated -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags yaml-0.1 libxxhash libcjson hdf5 ompi-c 2>/dev/null || true)"
-list=$(git ls-files core data dist launch | grep '\.h$' | grep -vE 'core/backend/cpu/simd/')
+flags="-I. -Itests/support/gpu_double/include -I${1:-build/dev}/generated -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags yaml-0.1 libxxhash libcjson hdf5 ompi-c 2>/dev/null || true)"
+list=$(git ls-files core data dist launch | grep '\.h$' | grep -vE 'core/backend/(cpu/simd|cuda/nvcc)/')
 check()
 {
     printf '#include "%s"\n#include "%s"\n' "$1" "$1" >"$tmp/$2"

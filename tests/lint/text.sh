@@ -3,7 +3,7 @@
 set -eu
 cd "${2:-.}"
 failed=0
-sources=$(git ls-files core data dist launch tests | grep -E '\.(c|h|inc)$' | while read -r f; do [ ! -f "$f" ] || echo "$f"; done)
+sources=$(git ls-files core data dist launch tests | grep -E '\.(c|h|inc|cu|cpp)$' | while read -r f; do [ ! -f "$f" ] || echo "$f"; done)
 product=$(echo "$sources" | grep -v '^tests/')
 
 # search PATTERN WHAT FILES: every hit is a failure. Comment lines are let through for functions.
@@ -32,7 +32,7 @@ for file in $sources; do
 done
 if command -v clang-format-14 >/dev/null; then
     # shellcheck disable=SC2086
-    clang-format-14 --dry-run --Werror $(echo "$sources" | grep -E '\.[ch]$') || { echo 'run clang-format-14 -i on these'; failed=1; }
+    clang-format-14 --dry-run --Werror $(echo "$sources" | grep -E '\.([ch]|cu|cpp)$') || { echo 'run clang-format-14 -i on these'; failed=1; }
 else
     echo 'clang-format-14 is missing: formatting not checked'
     failed=1

@@ -28,6 +28,14 @@ ranks()
     timeout -k 5 120 "$source_dir/launch/mpirun.sh" "$@"
 }
 
+# on_cuda: what follows finds the modules of the GPU double; with FUT_TEST_GPU=1 those of a real GPU, beside the program.
+on_cuda()
+{
+    if [ "${FUT_TEST_GPU:-0}" = 1 ]; then unset FUTAGO_MODULES; return; fi
+    export FUTAGO_MODULES="$(dirname "$futago")/double"
+    [ -e "$FUTAGO_MODULES/futago_cuda.so" ] || fail "the GPU double's modules are not built"
+}
+
 # expect EXIT_CODE COMMAND...: output in ./out, messages in ./err.
 expect()
 {

@@ -85,6 +85,12 @@ void fut_test_close_u8(const uint8_t *got, const uint8_t *want, int64_t n, int t
 
 /* ---- files ---- */
 
+const char *fut_test_backend(const char *otherwise)
+{
+    const char *name = getenv("FUT_TEST_BACKEND");
+    return name ? name : otherwise;
+}
+
 void fut_test_dir_create(fut_test_dir *dir)
 {
     const char *root = getenv("TMPDIR");

@@ -32,6 +32,9 @@ void fut_test_close_f64(const double *got, const double *want, int64_t n, double
                         int line);
 void fut_test_close_u8(const uint8_t *got, const uint8_t *want, int64_t n, int tolerance, const char *what, const char *file, int line);
 
+/* The backend a test runs on: $FUT_TEST_BACKEND, else `otherwise`. A program that calls this runs again on cuda (tests/CMakeLists.txt). */
+const char *fut_test_backend(const char *otherwise);
+
 /* A fresh folder under $TMPDIR or /tmp. */
 typedef struct fut_test_dir {
     char path[512];
