@@ -80,6 +80,11 @@ fut_status fut_cublas_status(cublasStatus_t error, const char *call, const char 
 
 /* ---- what the parts give each other ---- */
 
+/* What the module exports: the backend on the GPU options->device. Errors: FUT_ERR_UNSUPPORTED (no driver, too old a driver or GPU, none
+ * visible, with the runtime's own reason), FUT_ERR_CONFIG (more ranks than GPUs), FUT_ERR_NO_MEMORY. */
+__attribute__((visibility("default"))) fut_status fut_cuda_module_create(const fut_backend_options *options,
+                                                                         fut_backend **bk_out) FUT_MUST_CHECK;
+
 /* The kernels of kernels.def, one function a row. */
 #define FUT_KERNEL(name, args) fut_status fut_cuda_##name args FUT_MUST_CHECK;
 #include "core/backend/kernels.def"

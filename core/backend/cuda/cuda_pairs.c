@@ -1,0 +1,50 @@
+/* Rows of embeddings and pairs of them. */
+#include "core/backend/cuda/cuda_impl.h"
+#include "core/backend/cuda/kernels/kernels_vec.h"
+
+fut_status fut_cuda_normalize_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const void *e, void *h, void *norm, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("normalize_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_normalize_rows(n, d, e, h, norm, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *h,
+                                            const void *norm, const void *dh, void *de, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("normalize_rows_backward", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_normalize_rows_backward(n, d, row, h, norm, dh, de, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_scatter_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                                 fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("scatter_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_scatter_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, void *sim, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("similarity_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_similarity_rows(rows, h, sim, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_pair_hinge_sums(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real,
+                                    const void *sim, double *sums, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("pair_hinge_sums", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_pair_hinge_sums(rows, hinge, sim, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_pair_hinge_grad(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real,
+                                    const void *sim, const double *sums, void *g, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("pair_hinge_grad", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_pair_hinge_grad(rows, hinge, sim, sums, g, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, double scale, const void *g, const void *h,
+                               void *dh, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("rows_times", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_rows_times(rows, (float)scale, g, h, dh, fut_cuda_stream(bk, s)));
+}

@@ -1,0 +1,53 @@
+/* Kernels on plain arrays: rows, pairs, the optimizer's vectors, sums. Launchers only enqueue; all arrays are device memory, f32 unless
+ * they say otherwise. A sum's order depends on sizes alone, so that the same call has the same bits. `scratch` is FUT_CUDA_VEC_SCRATCH
+ * bytes. */
+#ifndef FUT_CORE_BACKEND_CUDA_KERNELS_VEC_H
+#define FUT_CORE_BACKEND_CUDA_KERNELS_VEC_H
+
+#include "core/backend/backend.h"
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FUT_CUDA_PARTIALS = 1024 /* blocks of a first pass, at most */, FUT_CUDA_VEC_SCRATCH = FUT_CUDA_PARTIALS * FUT_PAIR_SUMS * 8 };
+
+/* linear.cu. sum [cols] = sum over rows of x [rows, cols]. */
+cudaError_t fut_cuda_launch_sum_rows(int64_t rows, int64_t cols, const float *x, float *sum, cudaStream_t stream);
+
+/* rows.cu. As the rows of kernels.def; row may be NULL, de may be dh. */
+cudaError_t fut_cuda_launch_normalize_rows(int64_t n, int64_t d, const float *e, float *h, float *norm, cudaStream_t stream);
+cudaError_t fut_cuda_launch_normalize_rows_backward(int64_t n, int64_t d, const int64_t *row, const float *h, const float *norm,
+                                                    const float *dh, float *de, cudaStream_t stream);
+cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
+
+/* pairs.cu. The structs are host memory, read before the call returns. g may be sim. */
+cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, float *sim, cudaStream_t stream);
+cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, float *dh,
+                                       cudaStream_t stream);
+cudaError_t fut_cuda_launch_pair_hinge_sums(const fut_pair_rows *rows, const fut_pair_hinge *hinge, const float *sim, double *sums,
+                                            void *scratch, cudaStream_t stream);
+cudaError_t fut_cuda_launch_pair_hinge_grad(const fut_pair_rows *rows, const fut_pair_hinge *hinge, const float *sim, const double *sums,
+                                            float *g, cudaStream_t stream);
+
+/* vector.cu. */
+cudaError_t fut_cuda_launch_add_f32(int64_t n, const float *x, float *y, cudaStream_t stream);
+cudaError_t fut_cuda_launch_add_f64(int64_t n, const double *x, double *y, cudaStream_t stream);
+cudaError_t fut_cuda_launch_tree_rows(int64_t rows, int64_t n, double *in, double *out, cudaStream_t stream);
+cudaError_t fut_cuda_launch_scale_gradient(int64_t n, const fut_step_control *control, float *x, cudaStream_t stream);
+cudaError_t fut_cuda_launch_update_stats(int64_t n, double momentum, int64_t shards, const fut_step_control *control, const float *sum,
+                                         float *running, cudaStream_t stream);
+
+/* step.cu. */
+cudaError_t fut_cuda_launch_step_check(int64_t n, const float *g, const double *loss, int64_t loss_count, fut_step_control *control,
+                                       void *scratch, cudaStream_t stream);
+cudaError_t fut_cuda_launch_adam(int64_t n, const fut_adam_args *args, const double *lr, const fut_step_control *control, float *p,
+                                 const float *g, float *m, float *v, void *scratch, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,80 @@
+/* Rows of embeddings: to unit length and back, into place. A warp has a row; sums are f64, so that no length overflows or vanishes. */
+#include "core/backend/cuda/kernels/kernels_vec.h"
+#include "gpu_kernel.h"
+
+namespace
+{
+
+constexpr int warp = 32, rows_a_block = 8, block = 256;
+constexpr double floor_of_norm = 1e-12; /* torch.nn.functional.normalize's */
+
+FUT_DEVICE_FN int64_t row_of_warp()
+{
+    return static_cast<int64_t>(blockIdx.x) * rows_a_block + threadIdx.x / warp;
+}
+
+/* All lanes meet in the sums, also those of rows past the end. */
+FUT_KERNEL_FN void normalize_rows(int64_t n, int64_t d, const float *e, float *h, float *norm)
+{
+    const int64_t i = row_of_warp(), end = i < n ? d : 0, first = threadIdx.x % warp;
+    double squares = 0;
+    for (int64_t j = first; j < end; j += warp)
+        squares += static_cast<double>(e[i * d + j]) * static_cast<double>(e[i * d + j]);
+    const double length = sqrt(fut_warp_sum(squares));
+    const double scale = 1 / (length > floor_of_norm ? length : floor_of_norm);
+    for (int64_t j = first; j < end; j += warp)
+        h[i * d + j] = static_cast<float>(e[i * d + j] * scale);
+    if (first == 0 && i < n) norm[i] = static_cast<float>(length);
+}
+
+/* Below the floor h is e / floor, so de = dh / floor. */
+FUT_KERNEL_FN void normalize_rows_backward(int64_t n, int64_t d, const int64_t *row, const float *h, const float *norm, const float *dh,
+                                           float *de)
+{
+    const int64_t i = row_of_warp(), end = i < n ? d : 0, first = threadIdx.x % warp;
+    const int64_t from = i < n ? (row ? row[i] : i) : 0;
+    double dot = 0;
+    for (int64_t j = first; j < end; j += warp)
+        dot += static_cast<double>(dh[i * d + j]) * static_cast<double>(h[from * d + j]);
+    dot = fut_warp_sum(dot);
+    if (i >= n) return;
+    double length = norm[from];
+    if (!(length > floor_of_norm)) {
+        length = floor_of_norm;
+        dot = 0;
+    }
+    const double scale = 1 / length;
+    for (int64_t j = first; j < end; j += warp)
+        de[i * d + j] = static_cast<float>((dh[i * d + j] - dot * h[from * d + j]) * scale);
+}
+
+FUT_KERNEL_FN void scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst)
+{
+    const int64_t i = row_of_warp();
+    if (i >= n) return;
+    for (int64_t j = threadIdx.x % warp; j < d; j += warp)
+        dst[row[i] * d + j] = src[i * d + j];
+}
+
+dim3 grid_of(int64_t n)
+{
+    return dim3(static_cast<unsigned int>((n + rows_a_block - 1) / rows_a_block));
+}
+
+} // namespace
+
+cudaError_t fut_cuda_launch_normalize_rows(int64_t n, int64_t d, const float *e, float *h, float *norm, cudaStream_t stream)
+{
+    return FUT_LAUNCH_SYNC(normalize_rows, grid_of(n), dim3(block), 0, stream, n, d, e, h, norm);
+}
+
+cudaError_t fut_cuda_launch_normalize_rows_backward(int64_t n, int64_t d, const int64_t *row, const float *h, const float *norm,
+                                                    const float *dh, float *de, cudaStream_t stream)
+{
+    return FUT_LAUNCH_SYNC(normalize_rows_backward, grid_of(n), dim3(block), 0, stream, n, d, row, h, norm, dh, de);
+}
+
+cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream)
+{
+    return FUT_LAUNCH(scatter_rows, grid_of(n), dim3(block), 0, stream, n, d, row, src, dst);
+}
