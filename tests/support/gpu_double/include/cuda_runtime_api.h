@@ -33,6 +33,8 @@ typedef struct CUgraphExec_st *cudaGraphExec_t;
     X(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                                                         \
     X(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device")                                              \
     X(cudaErrorECCUncorrectable, 214, "uncorrectable ECC error encountered")                                                                         \
+    X(cudaErrorNvlinkUncorrectable, 220, "uncorrectable NVLink error detected during the execution")                                                 \
+    X(cudaErrorUnsupportedPtxVersion, 222, "the provided PTX was compiled with an unsupported toolchain.")                                           \
     X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                                                \
     X(cudaErrorNotReady, 600, "device not ready")                                                                                                    \
     X(cudaErrorIllegalAddress, 700, "an illegal memory access was encountered")                                                                      \
@@ -45,6 +47,7 @@ typedef struct CUgraphExec_st *cudaGraphExec_t;
     X(cudaErrorLaunchFailure, 719, "unspecified launch failure")                                                                                     \
     X(cudaErrorNotPermitted, 800, "operation not permitted")                                                                                         \
     X(cudaErrorNotSupported, 801, "operation not supported")                                                                                         \
+    X(cudaErrorSystemNotReady, 802, "system not yet initialized")                                                                                    \
     X(cudaErrorSystemDriverMismatch, 803, "system has unsupported display driver / cuda driver combination")                                         \
     X(cudaErrorStreamCaptureUnsupported, 900, "operation not permitted when stream is capturing")                                                    \
     X(cudaErrorStreamCaptureInvalidated, 901, "operation failed due to a previous error during capture")                                             \
