@@ -25,6 +25,8 @@
 #define FUT_KERNEL_FN static __global__
 #define FUT_DEVICE_FN static __device__ __forceinline__
 #define FUT_UNROLL _Pragma("unroll")
+/* Between FUT_KERNEL_FN and void: registers shall leave room for `blocks` blocks of at most `threads` threads on a multiprocessor. */
+#define FUT_OCCUPANCY(threads, blocks) __launch_bounds__(threads, blocks)
 
 #define FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                                         \
     ((kernel)<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__), cudaGetLastError())
@@ -93,6 +95,18 @@ template <int N, typename T> FUT_DEVICE_FN fut_pack<T, N> fut_load_pack(const T 
 template <typename T, int N> FUT_DEVICE_FN void fut_store_pack(T *p, const fut_pack<T, N> &pack)
 {
     *reinterpret_cast<fut_pack<T, N> *>(p) = pack;
+}
+
+/* expf and a division within a few units in the last place, for a fraction of their instructions: sigmoids in passes over memory.
+ * fut_fast_divide: 0 where the divisor is 2^126 or more. */
+FUT_DEVICE_FN float fut_fast_exp(float x)
+{
+    return __expf(x);
+}
+
+FUT_DEVICE_FN float fut_fast_divide(float a, float b)
+{
+    return __fdividef(a, b);
 }
 
 #include "core/backend/cuda/nvcc/gpu_kernel_common.h"

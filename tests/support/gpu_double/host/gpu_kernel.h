@@ -25,6 +25,7 @@ using std::isnan;
 #define FUT_KERNEL_FN [[maybe_unused]] static
 #define FUT_DEVICE_FN [[maybe_unused]] static inline
 #define FUT_UNROLL
+#define FUT_OCCUPANCY(threads, blocks)
 
 #define threadIdx (gpu_double_here.thread)
 #define blockIdx (gpu_double_here.block)
@@ -282,6 +283,16 @@ template <typename T, int N> FUT_DEVICE_FN void fut_store_pack(T *p, const fut_p
     if (reinterpret_cast<uintptr_t>(p) % alignof(fut_pack<T, N>) != 0)
         gpu_double_kernel_error(cudaErrorMisalignedAddress, "a pack of %d is stored to misaligned %p", N, static_cast<void *>(p));
     memcpy(p, &pack, sizeof pack);
+}
+
+FUT_DEVICE_FN float fut_fast_exp(float x)
+{
+    return expf(x);
+}
+
+FUT_DEVICE_FN float fut_fast_divide(float a, float b)
+{
+    return a / b;
 }
 
 #include "core/backend/cuda/nvcc/gpu_kernel_common.h"
