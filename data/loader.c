@@ -191,6 +191,19 @@ static fut_status check_config(const fut_loader_config *config)
     return FUT_OK;
 }
 
+static fut_status alloc_pixels(fut_loader *loader, size_t bytes, uint8_t **rgb_out)
+{
+    fut_backend *bk = loader->config.bk;
+    return bk != NULL ? bk->alloc_host(bk, bytes, (void **)rgb_out) : fut_mem_alloc(bytes, 1, (void **)rgb_out);
+}
+
+static void free_pixels(fut_loader *loader, uint8_t *rgb)
+{
+    fut_backend *bk = loader->config.bk;
+    if (bk != NULL && rgb != NULL) bk->free_host(bk, rgb);
+    if (bk == NULL) fut_mem_free(rgb);
+}
+
 static fut_status create_slots(fut_loader *loader)
 {
     FUT_TRY(FUT_NEW_ARRAY(loader->config.depth, &loader->slots));
@@ -198,7 +211,7 @@ static fut_status create_slots(fut_loader *loader)
         slot *s = &loader->slots[i];
         FUT_TRY(FUT_NEW_ARRAY(loader->config.max_images, &s->image));
         FUT_TRY(FUT_NEW_ARRAY(loader->config.max_images, &s->position));
-        FUT_TRY(fut_mem_alloc((size_t)loader->config.max_images, image_bytes(loader), (void **)&s->rgb));
+        FUT_TRY(alloc_pixels(loader, (size_t)loader->config.max_images * image_bytes(loader), &s->rgb));
     }
     return FUT_OK;
 }
@@ -244,7 +257,7 @@ void fut_loader_destroy(fut_loader **loader)
     for (int i = 0; l->slots != NULL && i < l->config.depth; i++) {
         fut_mem_free(l->slots[i].image);
         fut_mem_free(l->slots[i].position);
-        fut_mem_free(l->slots[i].rgb);
+        free_pixels(l, l->slots[i].rgb);
     }
     fut_mem_free(l->slots);
     fut_mem_free(l->threads);

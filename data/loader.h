@@ -9,6 +9,7 @@
 #ifndef FUT_DATA_LOADER_H
 #define FUT_DATA_LOADER_H
 
+#include "core/backend/backend.h"
 #include "core/base/opt.h"
 #include "core/base/status.h"
 #include "data/dataset.h"
@@ -28,6 +29,7 @@ typedef struct fut_loader_config {
     int64_t height, width; /* of the images handed out; where the dataset's differ, images are resized on load; 0 = the dataset's */
     fut_opt_names augment; /* rows of augments.def, applied in this order; {0} = none */
     uint64_t seed;         /* of the augmentations */
+    fut_backend *bk;       /* whose alloc_host gives the memory of the slots, so that uploads need no copy in between; NULL: the heap */
 } fut_loader_config;
 
 typedef struct fut_loader_request {

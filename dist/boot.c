@@ -28,11 +28,6 @@ fut_status fut_boot(fut_comm **comm_out)
     return FUT_OK;
 }
 
-int fut_boot_local_size(const fut_comm *comm)
-{
-    return comm->local_size;
-}
-
 fut_status fut_boot_finish(fut_comm **comm, fut_status st)
 {
     int rank = (*comm)->rank;

@@ -4,6 +4,8 @@
 
 #include "dist/comm.h"
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -11,12 +13,13 @@ extern "C" {
 /* comm_mpi when a launcher (mpirun, srun) started this process among others, else comm_self without touching MPI. Tells the log who
  * speaks. */
 fut_status fut_boot(fut_comm **comm_out) FUT_MUST_CHECK;
-/* Ranks on this node. */
-int fut_boot_local_size(const fut_comm *comm);
 /* End of a collective command with this rank's status. Success and errors that ranks agreed on (fut_comm_agree) end orderly, once all have
  * come here; a rank that failed alone ends the job, since the others wait for it. Only rank 0 returns the status, so that its message
  * stands once and last. */
 fut_status fut_boot_finish(fut_comm **comm, fut_status st) FUT_MUST_CHECK;
+
+/* MPI as futago was built with it and as it is now, "Open MPI 4.1.4", into texts of `max` bytes. Not collective; MPI need not run. */
+void fut_boot_mpi_versions(char *built_out, char *found_out, size_t max);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,11 @@
 #include "dist/comm.h"
 
+#include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 void fut_comm_destroy(fut_comm **comm)
 {
@@ -24,6 +27,41 @@ int fut_comm_size(const fut_comm *comm)
 void fut_comm_set_deadline(fut_comm *comm, double seconds)
 {
     comm->deadline = seconds;
+}
+
+void fut_comm_set_stream(fut_comm *comm, fut_stream *s)
+{
+    comm->stream = s;
+}
+
+enum { LOOKS_AWAKE = 2000, NAP_US = 50 };
+
+/* Past the deadline nothing can be saved here: a peer may be stopped inside a library call. */
+fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what)
+{
+    if (patience->looks++ < LOOKS_AWAKE) return FUT_OK;
+    double now = fut_clock_now();
+    if (patience->started == 0) patience->started = now;
+    if (now - patience->started > comm->deadline) {
+        const char *culprit = comm->size > 1 ? "another rank is stopped, hung or gone" : "the device does not answer";
+        FUT_ERROR("rank %d of %d waited %.0f s for '%s': %s; ending the job", comm->rank, comm->size, comm->deadline, what, culprit);
+        fut_comm_abort(comm, fut_status_exit_code(FUT_ERR_HANG));
+        return FUT_FAIL(FUT_ERR_HANG, "%s: waited %.0f s: %s", what, comm->deadline, culprit);
+    }
+    (void)usleep(NAP_US);
+    return FUT_OK;
+}
+
+fut_status fut_comm_wait(fut_comm *comm, fut_backend *bk, fut_event *e, const char *what)
+{
+    fut_patience patience = {0};
+    for (;;) {
+        bool done = false;
+        FUT_TRY(bk->event_done(bk, e, &done));
+        if (done) return FUT_OK;
+        FUT_TRY(fut_comm_poll(comm));
+        FUT_TRY(fut_comm_be_patient(comm, &patience, what));
+    }
 }
 
 fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what)

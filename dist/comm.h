@@ -1,12 +1,14 @@
-/* A communicator: the ranks of a run and what they can do together. comm_self is one rank alone, comm_mpi is Open MPI; size 1 is not
- * special.
+/* A communicator: the ranks of a run and what they can do together. comm_self is one rank alone, comm_mpi is Open MPI, comm_nccl is NCCL;
+ * size 1 is not special.
  *
- * Elements and dtype, never bytes. Memory is the host's. `what` names the operation in messages. No call waits without a deadline: when it
- * passes, the rank that waits names itself and the operation and ends the whole job with exit code 74 (FUT_ERR_HANG).
- * Every call but rank, size, poll and abort is collective unless it says otherwise. One thread a rank. */
+ * Elements and dtype, never bytes. Memory is the host's, except comm_nccl's, which is its backend's: its calls enqueue on the stream set by
+ * fut_comm_set_stream and return, and only fut_comm_wait and the barrier wait. `what` names the operation in messages. No call waits
+ * without a deadline: when it passes, the rank that waits names itself and the operation and ends the whole job with exit code 74
+ * (FUT_ERR_HANG). Every call but rank, size, poll and abort is collective unless it says otherwise. One thread a rank. */
 #ifndef FUT_DIST_COMM_H
 #define FUT_DIST_COMM_H
 
+#include "core/backend/backend.h"
 #include "core/base/status.h"
 #include "core/tensor/dtype.h"
 
@@ -18,6 +20,8 @@ extern "C" {
 #endif
 
 typedef struct fut_comm fut_comm;
+
+enum { FUT_COMM_DEADLINE_S = 1800 }; /* of a new communicator */
 
 /* One message of an exchange: `count` elements to or from `peer`. */
 typedef struct fut_message {
@@ -48,6 +52,7 @@ struct fut_comm {
     int rank, size;
     int local_rank, local_size; /* among the ranks of this node */
     double deadline;            /* seconds; how long one wait may take */
+    fut_stream *stream;         /* where a device's communicator enqueues; NULL: the backend's own */
     fut_status agreed;          /* the error that all ranks returned from their last fut_comm_agree; FUT_OK: none */
 };
 
@@ -55,11 +60,21 @@ fut_status fut_comm_create_self(fut_comm **comm_out) FUT_MUST_CHECK;
 /* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI, which waits for every rank without a deadline: a
  * barrier before it has one (fut_boot_finish). Errors: FUT_ERR_IO with MPI's text. */
 fut_status fut_comm_create_mpi(fut_comm **comm_out) FUT_MUST_CHECK;
+/* NCCL between the GPUs of the ranks of `host`, which carries the unique id and stays the caller's; each rank's GPU is bk's. Loads the
+ * module futago_nccl. host and bk outlive it. Its calls may be recorded (fut_backend.record_begin), the barrier may not. Collective over
+ * host. Errors: FUT_ERR_UNSUPPORTED (no module or no NCCL, with the loader's text), FUT_ERR_CONFIG (two ranks on one GPU, GPUs of different
+ * models: which), FUT_ERR_IO with NCCL's text. After an error only abort and destroy are left. */
+fut_status fut_comm_create_nccl(fut_comm *host, fut_backend *bk, fut_comm **comm_out) FUT_MUST_CHECK;
 void fut_comm_destroy(fut_comm **comm);
 
 int fut_comm_rank(const fut_comm *comm);
 int fut_comm_size(const fut_comm *comm);
 void fut_comm_set_deadline(fut_comm *comm, double seconds);
+/* Later calls enqueue on s; a communicator of the host does not mind. Not collective. */
+void fut_comm_set_stream(fut_comm *comm, fut_stream *s);
+/* Wait until the device has passed e, with the communicator's deadline: looks at the event and at the communicator's health in turn, never
+ * blocks inside either. Past the deadline it ends the job like every call here. Not collective. */
+fut_status fut_comm_wait(fut_comm *comm, fut_backend *bk, fut_event *e, const char *what) FUT_MUST_CHECK;
 
 /* data [count], in place, summed in an order that the library chooses. Errors: FUT_ERR_UNSUPPORTED, where it cannot add f16 or bf16. */
 fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what) FUT_MUST_CHECK;
@@ -79,6 +94,14 @@ fut_status fut_comm_barrier(fut_comm *comm, const char *what) FUT_MUST_CHECK;
 fut_status fut_comm_poll(fut_comm *comm) FUT_MUST_CHECK;
 /* End every rank now with this exit code. Does not return under MPI; on one rank alone it returns. Not collective. */
 void fut_comm_abort(fut_comm *comm, int exit_code);
+
+/* How implementations and fut_comm_wait look again and again at something that must come: often at first, then with naps between, not past
+ * the deadline. Start from {0}. Errors: FUT_ERR_HANG, where fut_comm_abort returns. */
+typedef struct fut_patience {
+    int64_t looks;
+    double started;
+} fut_patience;
+fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what) FUT_MUST_CHECK;
 
 /* Agreement at a phase boundary: FUT_OK where every rank brings FUT_OK, else the error of the lowest rank that failed, with its message, so
  * that every rank returns the same error with the same trail. */

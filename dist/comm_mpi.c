@@ -1,7 +1,5 @@
 /* Open MPI. Every wait is a nonblocking call and a loop of MPI_Test with a deadline: a rank that is stopped or hung is never noticed by
  * mpirun, and a blocking call would wait for it for ever. */
-#include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "dist/comm.h"
 
@@ -10,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPINS = 2000, NAP_US = 50, CHUNK = 1 << 28 }; /* CHUNK: MPI counts are int */
+enum { CHUNK = 1 << 28 }; /* MPI counts are int */
 
 typedef struct comm_mpi {
     fut_comm base;
@@ -19,8 +17,6 @@ typedef struct comm_mpi {
     int room;
     int *part_counts; /* [size] */
 } comm_mpi;
-
-static const double default_deadline = 1800;
 
 static fut_status mpi_failed(int code, const char *what)
 {
@@ -59,24 +55,14 @@ static MPI_Datatype mpi_type(fut_dtype dtype)
     return MPI_UINT8_T;
 }
 
-/* Wait for n requests or the deadline. Past it nothing can be saved here: the peers may be stopped inside MPI. */
 static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const char *what)
 {
-    double started = 0;
-    for (int64_t spins = 0;; spins++) {
+    fut_patience patience = {0};
+    for (;;) {
         int done = 0;
         FUT_MPI(MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE), what);
         if (done) return FUT_OK;
-        if (spins < SPINS) continue;
-        double now = fut_clock_now();
-        if (started == 0) started = now;
-        if (now - started > c->base.deadline) {
-            FUT_ERROR("rank %d of %d waited %.0f s for '%s': another rank is stopped, hung or gone; ending the job", c->base.rank,
-                      c->base.size, c->base.deadline, what);
-            (void)MPI_Abort(MPI_COMM_WORLD, fut_status_exit_code(FUT_ERR_HANG));
-            _exit(fut_status_exit_code(FUT_ERR_HANG));
-        }
-        (void)usleep(NAP_US);
+        FUT_TRY(fut_comm_be_patient(&c->base, &patience, what));
     }
 }
 
@@ -261,7 +247,7 @@ fut_status fut_comm_create_mpi(fut_comm **comm_out)
     FUT_CHECK(provided >= MPI_THREAD_FUNNELED, FUT_ERR_UNSUPPORTED, "this MPI cannot be used beside threads (level %d)", provided);
     FUT_TRY_GOTO(FUT_NEW(&c), out);
     c->base.ops = &mpi_ops;
-    c->base.deadline = default_deadline;
+    c->base.deadline = FUT_COMM_DEADLINE_S;
     FUT_TRY_GOTO(find_place(c), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(c->base.size, &c->part_counts), out);
     *comm_out = &c->base;

@@ -2,7 +2,8 @@
 
 #include "dist/reduce.h"
 
-fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_first, int64_t dim, float *rows, const char *what)
+fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_first, int64_t dim, fut_dtype dtype, void *rows,
+                           const char *what)
 {
     int64_t counts[FUT_SHARDS_MAX];
     int64_t offsets[FUT_SHARDS_MAX];
@@ -12,8 +13,12 @@ fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_firs
         int64_t first = 0;
         int64_t end = 0;
         fut_shard_range(r, ranks, shards, &first, &end);
-        offsets[r] = shard_first[first] * dim;
-        counts[r] = (shard_first[end] - shard_first[first]) * dim;
+        if (shard_first != NULL) {
+            first = shard_first[first];
+            end = shard_first[end];
+        }
+        offsets[r] = first * dim;
+        counts[r] = (end - first) * dim;
     }
-    return fut_comm_all_gatherv(comm, rows, counts, offsets, FUT_F32, what);
+    return fut_comm_all_gatherv(comm, rows, counts, offsets, dtype, what);
 }

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Shape:      rows [shard_first[shards], dim] f32; shard s holds rows [shard_first[s], shard_first[s + 1]), mine are there before the call
- * Collective: yes. Allocates nothing. */
-fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_first, int64_t dim, float *rows,
+/* Shape:      rows [shard_first[shards], dim] in the communicator's memory; shard s holds rows [shard_first[s], shard_first[s + 1]), mine
+ * are there before the call. shard_first NULL: one row a shard Collective: yes. Allocates nothing. */
+fut_status fut_gather_rows(fut_comm *comm, int shards, const int64_t *shard_first, int64_t dim, fut_dtype dtype, void *rows,
                            const char *what) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -68,47 +68,38 @@ static void nodes_of_rank(int rank, int ranks, int shards, stack *out)
 
 /* ---- vectors ------------------------------------------------------------------------------------------------------------------- */
 
+/* A range of the vector that is summed over the ranks by itself: rank c completes the tree for part c of it. */
+typedef struct bucket {
+    int64_t first, end;
+    int64_t *part_count, *part_offset; /* [size]; offsets from the start of the vector */
+} bucket;
+
 struct fut_tree {
     fut_comm *comm;
+    fut_backend *bk;
     int shards;
     int64_t count;
     fut_dtype dtype;
-    int64_t first, end, next; /* my shards, and the one to be added next */
-    stack mine;
-    char *buffers; /* [n_buffers][count]: sums of my nodes */
+    int64_t first_shard, end_shard, next; /* my shards, and the one to be begun next */
+    stack mine;                           /* my nodes; during the last leaf without it */
+    node leaf;                            /* being written */
+    char *buffers;                        /* [n_buffers][count]: sums of my nodes */
     int n_buffers;
     uint32_t used;  /* bit i: buffer i holds a node */
     stack *theirs;  /* [size] nodes of every rank */
-    char *received; /* everybody's nodes of my part */
+    char *received; /* everybody's nodes of my part of a bucket */
+    char *sum;      /* [count]; more than one rank */
     fut_message *messages;
-    int64_t *part_count, *part_offset; /* [size] */
+    bucket *buckets;          /* from the front of the vector to its end */
+    int n_buckets, n_reduced; /* reduced from the end */
+    int64_t *parts;           /* what the buckets' arrays point into */
+    fut_stream *stream;       /* of the reduction */
+    fut_event *computed, *reduced;
 };
-
-static void add_vectors(void *to, const void *from, int64_t count, fut_dtype dtype)
-{
-    if (dtype == FUT_F32) {
-        float *restrict a = to;
-        const float *restrict b = from;
-        for (int64_t i = 0; i < count; i++)
-            a[i] += b[i];
-    } else {
-        double *restrict a = to;
-        const double *restrict b = from;
-        for (int64_t i = 0; i < count; i++)
-            a[i] += b[i];
-    }
-}
 
 static char *buffer_at(const fut_tree *t, int buffer)
 {
     return t->buffers + (size_t)buffer * (size_t)t->count * fut_dtype_size(t->dtype);
-}
-
-static void merge_mine(void *context, int left, int right)
-{
-    fut_tree *t = context;
-    add_vectors(buffer_at(t, left), buffer_at(t, right), t->count, t->dtype);
-    t->used &= ~(1U << right);
 }
 
 static int take_buffer(fut_tree *t)
@@ -131,33 +122,67 @@ static int largest_stack(int first, int end, int shards)
     return most;
 }
 
-fut_status fut_tree_create(fut_comm *comm, int shards, int64_t count, fut_dtype dtype, fut_tree **tree_out)
+static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
+{
+    int ranks = fut_comm_size(t->comm);
+    int64_t length = (int64_t)(bucket_bytes / fut_dtype_size(t->dtype));
+    t->n_buckets = length > 0 && length < t->count ? (int)((t->count + length - 1) / length) : 1;
+    FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->buckets));
+    FUT_TRY(FUT_NEW_ARRAY((int64_t)2 * ranks * t->n_buckets, &t->parts));
+    for (int b = 0; b < t->n_buckets; b++) {
+        bucket *to = &t->buckets[b];
+        fut_shard_range(b, t->n_buckets, t->count, &to->first, &to->end);
+        to->part_count = t->parts + (ptrdiff_t)2 * ranks * b;
+        to->part_offset = to->part_count + ranks;
+        for (int r = 0; r < ranks; r++) {
+            int64_t end = 0;
+            fut_shard_range(r, ranks, to->end - to->first, &to->part_offset[r], &end);
+            to->part_count[r] = end - to->part_offset[r];
+            to->part_offset[r] += to->first;
+        }
+    }
+    return FUT_OK;
+}
+
+/* What a tree over several ranks has besides: the others' nodes, room for them, and for the sum. */
+static fut_status create_exchange(fut_tree *t)
+{
+    int rank = fut_comm_rank(t->comm);
+    int ranks = fut_comm_size(t->comm);
+    size_t width = fut_dtype_size(t->dtype);
+    int64_t nodes = 0;
+    int64_t part = 0;
+    FUT_TRY(FUT_NEW_ARRAY(ranks, &t->theirs));
+    for (int r = 0; r < ranks; r++) {
+        nodes_of_rank(r, ranks, t->shards, &t->theirs[r]);
+        nodes += t->theirs[r].count;
+    }
+    for (int b = 0; b < t->n_buckets; b++)
+        if (t->buckets[b].part_count[rank] > part) part = t->buckets[b].part_count[rank];
+    FUT_TRY(FUT_NEW_ARRAY(nodes + (int64_t)ranks * t->theirs[rank].count, &t->messages));
+    FUT_TRY(t->bk->alloc(t->bk, (size_t)(nodes * part) * width, (void **)&t->received));
+    return t->bk->alloc(t->bk, (size_t)t->count * width, (void **)&t->sum);
+}
+
+fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t count, fut_dtype dtype, size_t bucket_bytes,
+                           fut_tree **tree_out)
 {
     fut_status st = FUT_OK;
     fut_tree *t = NULL;
-    int rank = fut_comm_rank(comm);
     int ranks = fut_comm_size(comm);
-    int64_t nodes = 0;
     FUT_CHECK(ranks <= shards && shards <= FUT_SHARDS_MAX, FUT_ERR_INTERNAL, "a tree of %d shards over %d ranks", shards, ranks);
     FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_INTERNAL, "a tree of %s", fut_dtype_name(dtype));
     FUT_TRY_GOTO(FUT_NEW(&t), out);
-    *t = (fut_tree){.comm = comm, .shards = shards, .count = count, .dtype = dtype};
-    fut_shard_range(rank, ranks, shards, &t->first, &t->end);
-    t->next = t->first;
-    t->n_buffers = largest_stack((int)t->first, (int)t->end, shards);
-    FUT_TRY_GOTO(fut_mem_alloc((size_t)t->n_buffers * (size_t)count, fut_dtype_size(dtype), (void **)&t->buffers), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(ranks, &t->theirs), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * ranks, &t->part_count), out);
-    t->part_offset = t->part_count + ranks;
-    for (int r = 0; r < ranks; r++) {
-        int64_t part_end = 0;
-        nodes_of_rank(r, ranks, shards, &t->theirs[r]);
-        nodes += t->theirs[r].count;
-        fut_shard_range(r, ranks, count, &t->part_offset[r], &part_end);
-        t->part_count[r] = part_end - t->part_offset[r];
-    }
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(nodes + (int64_t)ranks * t->theirs[rank].count, &t->messages), out);
-    FUT_TRY_GOTO(fut_mem_alloc((size_t)nodes * (size_t)t->part_count[rank], fut_dtype_size(dtype), (void **)&t->received), out);
+    *t = (fut_tree){.comm = comm, .bk = bk, .shards = shards, .count = count, .dtype = dtype};
+    fut_shard_range(fut_comm_rank(comm), ranks, shards, &t->first_shard, &t->end_shard);
+    t->next = t->first_shard;
+    t->n_buffers = largest_stack((int)t->first_shard, (int)t->end_shard, shards);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)t->n_buffers * (size_t)count * fut_dtype_size(dtype), (void **)&t->buffers), out);
+    FUT_TRY_GOTO(create_buckets(t, bucket_bytes), out);
+    if (ranks > 1) FUT_TRY_GOTO(create_exchange(t), out);
+    FUT_TRY_GOTO(bk->stream_create(bk, &t->stream), out);
+    FUT_TRY_GOTO(bk->event_create(bk, &t->computed), out);
+    FUT_TRY_GOTO(bk->event_create(bk, &t->reduced), out);
     *tree_out = t;
     t = NULL;
 out:
@@ -167,96 +192,161 @@ out:
 
 void fut_tree_destroy(fut_tree **tree)
 {
-    if (*tree == NULL) return;
-    fut_mem_free((*tree)->buffers);
-    fut_mem_free((*tree)->theirs);
-    fut_mem_free((*tree)->received);
-    fut_mem_free((*tree)->messages);
-    fut_mem_free((*tree)->part_count);
-    fut_mem_free(*tree);
+    fut_tree *t = *tree;
+    if (t == NULL) return;
+    void *device[] = {t->buffers, t->received, t->sum};
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        if (device[i] != NULL) t->bk->free(t->bk, device[i]);
+    if (t->reduced != NULL) t->bk->event_destroy(t->bk, t->reduced);
+    if (t->computed != NULL) t->bk->event_destroy(t->bk, t->computed);
+    if (t->stream != NULL) t->bk->stream_destroy(t->bk, t->stream);
+    fut_mem_free(t->theirs);
+    fut_mem_free(t->messages);
+    fut_mem_free(t->buckets);
+    fut_mem_free(t->parts);
+    fut_mem_free(t);
     *tree = NULL;
 }
 
-fut_status fut_tree_add(fut_tree *t, int shard, const void *leaf)
+fut_status fut_tree_begin_leaf(fut_tree *t, int shard, void **leaf_out)
 {
-    FUT_CHECK(shard == t->next && shard < t->end, FUT_ERR_INTERNAL, "shard %d was added out of turn: %lld of [%lld, %lld) is next", shard,
-              (long long)t->next, (long long)t->first, (long long)t->end);
+    FUT_CHECK(shard == t->next && shard < t->end_shard, FUT_ERR_INTERNAL, "shard %d was added out of turn: %lld of [%lld, %lld) is next",
+              shard, (long long)t->next, (long long)t->first_shard, (long long)t->end_shard);
     t->next++;
-    node n = {.index = shard, .buffer = take_buffer(t)};
-    memcpy(buffer_at(t, n.buffer), leaf, (size_t)t->count * fut_dtype_size(t->dtype));
-    push(&t->mine, n, t->shards, merge_mine, t);
+    t->leaf = (node){.index = shard, .buffer = take_buffer(t)};
+    t->n_reduced = 0;
+    *leaf_out = buffer_at(t, t->leaf.buffer);
     return FUT_OK;
 }
 
-/* Completion of the tree for my part: buffers are the nodes received, in the order of ranks. */
-typedef struct part_merge {
-    char *nodes;
-    int64_t count;
-    fut_dtype dtype;
-} part_merge;
+/* A merge of two nodes of a range of the vector. Merges are called back without a status: the first error is kept. */
+typedef struct range_merge {
+    fut_tree *tree;
+    char *nodes;    /* node i's range begins at nodes + i * stride */
+    size_t stride;  /* bytes */
+    int64_t count;  /* elements of the range */
+    uint32_t *used; /* buffers to give back, or NULL */
+    fut_stream *stream;
+    fut_status st;
+} range_merge;
 
-static char *part_at(const part_merge *p, int buffer)
+static void merge_range(void *context, int left, int right)
 {
-    return p->nodes + (size_t)buffer * (size_t)p->count * fut_dtype_size(p->dtype);
+    range_merge *m = context;
+    fut_backend *bk = m->tree->bk;
+    if (m->st == FUT_OK)
+        m->st = bk->add(bk, m->count, m->tree->dtype, m->nodes + (size_t)right * m->stride, m->nodes + (size_t)left * m->stride, m->stream);
+    if (m->used != NULL) *m->used &= ~(1U << right);
 }
 
-static void merge_part(void *context, int left, int right)
+/* Add the leaf to my nodes, over [first, end) of the vector; the stack that results into `after`. */
+static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *used, fut_stream *stream, stack *after)
 {
-    part_merge *p = context;
-    add_vectors(part_at(p, left), part_at(p, right), p->count, p->dtype);
+    size_t width = fut_dtype_size(t->dtype);
+    range_merge merge = {.tree = t,
+                         .nodes = t->buffers + (size_t)first * width,
+                         .stride = (size_t)t->count * width,
+                         .count = end - first,
+                         .used = used,
+                         .stream = stream};
+    *after = t->mine;
+    push(after, t->leaf, t->shards, merge_range, &merge);
+    return merge.st;
 }
 
-/* Send my nodes' part r to rank r, collect everybody's nodes of my part into `received`. */
-static fut_status scatter_nodes(fut_tree *t, const char *what)
+/* Send my nodes' part r of a bucket to rank r, collect everybody's nodes of my part into `received`. */
+static fut_status scatter_nodes(fut_tree *t, const bucket *b, const stack *mine, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
-    part_merge part = {.nodes = t->received, .count = t->part_count[rank], .dtype = t->dtype};
+    size_t part_bytes = (size_t)b->part_count[rank] * width;
     int n_recv = 0;
     int slot = 0;
     for (int r = 0; r < ranks; r++)
         for (int i = 0; i < t->theirs[r].count; i++, slot++) {
+            char *to = t->received + (size_t)slot * part_bytes;
             if (r == rank)
-                memcpy(part_at(&part, slot), buffer_at(t, t->mine.at[i].buffer) + (size_t)t->part_offset[rank] * width,
-                       (size_t)part.count * width);
+                FUT_TRY(
+                    t->bk->copy(t->bk, to, buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[rank] * width, part_bytes, t->stream));
             else
-                t->messages[n_recv++] = (fut_message){.peer = r, .count = part.count, .data = part_at(&part, slot)};
+                t->messages[n_recv++] = (fut_message){.peer = r, .count = b->part_count[rank], .data = to};
         }
     fut_message *send = t->messages + n_recv;
     int n_send = 0;
     for (int r = 0; r < ranks; r++)
-        for (int i = 0; i < t->mine.count && r != rank; i++)
+        for (int i = 0; i < mine->count && r != rank; i++)
             send[n_send++] = (fut_message){
-                .peer = r, .count = t->part_count[r], .data = buffer_at(t, t->mine.at[i].buffer) + (size_t)t->part_offset[r] * width};
+                .peer = r, .count = b->part_count[r], .data = buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[r] * width};
     return fut_comm_exchange(t->comm, send, n_send, t->messages, n_recv, t->dtype, what);
 }
 
-fut_status fut_tree_finish(fut_tree *t, void *sum_out, const char *what)
+/* Complete the tree for my part of a bucket from the nodes received, in the order of ranks, and gather all parts. */
+static fut_status complete_bucket(fut_tree *t, const bucket *b, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
-    FUT_CHECK(t->next == t->end, FUT_ERR_INTERNAL, "%s: shard %lld of rank %d was not added", what, (long long)t->next, rank);
-    if (ranks == 1) {
-        memcpy(sum_out, buffer_at(t, t->mine.at[0].buffer), (size_t)t->count * width);
-    } else {
-        part_merge part = {.nodes = t->received, .count = t->part_count[rank], .dtype = t->dtype};
-        stack all = {0};
-        int slot = 0;
-        FUT_TRY(scatter_nodes(t, what));
-        for (int r = 0; r < ranks; r++)
-            for (int i = 0; i < t->theirs[r].count; i++, slot++) {
-                node n = t->theirs[r].at[i];
-                n.buffer = slot;
-                push(&all, n, t->shards, merge_part, &part);
-            }
-        memcpy((char *)sum_out + (size_t)t->part_offset[rank] * width, part_at(&part, all.at[0].buffer), (size_t)part.count * width);
-        FUT_TRY(fut_comm_all_gatherv(t->comm, sum_out, t->part_count, t->part_offset, t->dtype, what));
+    size_t part_bytes = (size_t)b->part_count[rank] * width;
+    range_merge merge = {.tree = t, .nodes = t->received, .stride = part_bytes, .count = b->part_count[rank], .stream = t->stream};
+    stack all = {0};
+    int slot = 0;
+    for (int r = 0; r < ranks; r++)
+        for (int i = 0; i < t->theirs[r].count; i++, slot++) {
+            node n = t->theirs[r].at[i];
+            n.buffer = slot;
+            push(&all, n, t->shards, merge_range, &merge);
+        }
+    FUT_TRY(merge.st);
+    FUT_TRY(t->bk->copy(t->bk, t->sum + (size_t)b->part_offset[rank] * width, t->received + (size_t)all.at[0].buffer * part_bytes,
+                        part_bytes, t->stream));
+    return fut_comm_all_gatherv(t->comm, t->sum, b->part_count, b->part_offset, t->dtype, what);
+}
+
+/* Sum one bucket over my last leaf and all ranks, on the tree's stream, once what is enqueued now has been computed. */
+static fut_status reduce_bucket(fut_tree *t, const bucket *b, const char *what)
+{
+    stack mine;
+    FUT_TRY(t->bk->event_record(t->bk, t->computed, NULL));
+    FUT_TRY(t->bk->event_wait(t->bk, t->stream, t->computed));
+    FUT_TRY(merge_leaf(t, b->first, b->end, NULL, t->stream, &mine));
+    if (fut_comm_size(t->comm) == 1) return FUT_OK;
+    fut_comm_set_stream(t->comm, t->stream);
+    fut_status st = scatter_nodes(t, b, &mine, what);
+    if (st == FUT_OK) st = complete_bucket(t, b, what);
+    fut_comm_set_stream(t->comm, NULL);
+    return st;
+}
+
+fut_status fut_tree_leaf_ready(fut_tree *t, int64_t first, const char *what)
+{
+    if (t->next < t->end_shard) { /* not the last leaf: add it when it is whole, where it was computed */
+        stack after;
+        if (first > 0) return FUT_OK;
+        FUT_TRY(merge_leaf(t, 0, t->count, &t->used, NULL, &after));
+        t->mine = after;
+        return FUT_OK;
     }
+    while (t->n_reduced < t->n_buckets) {
+        const bucket *b = &t->buckets[t->n_buckets - 1 - t->n_reduced];
+        if (b->first < first) break;
+        FUT_TRY(reduce_bucket(t, b, what));
+        t->n_reduced++;
+    }
+    return FUT_OK;
+}
+
+fut_status fut_tree_finish(fut_tree *t, const void **sum_out, const char *what)
+{
+    FUT_CHECK(t->next == t->end_shard && t->n_reduced == t->n_buckets, FUT_ERR_INTERNAL, "%s: shard %lld of rank %d is not complete", what,
+              (long long)t->next, fut_comm_rank(t->comm));
+    FUT_TRY(t->bk->event_record(t->bk, t->reduced, t->stream));
+    FUT_TRY(t->bk->event_wait(t->bk, NULL, t->reduced));
+    push(&t->mine, t->leaf, t->shards, NULL, NULL);
+    *sum_out = fut_comm_size(t->comm) == 1 ? buffer_at(t, t->mine.at[0].buffer) : t->sum;
     t->mine.count = 0;
     t->used = 0;
-    t->next = t->first;
+    t->next = t->first_shard;
     return FUT_OK;
 }
 

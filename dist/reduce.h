@@ -24,15 +24,24 @@ void fut_shard_range(int64_t part, int64_t parts, int64_t n, int64_t *first_out,
 
 typedef struct fut_tree fut_tree;
 
-/* A tree for vectors of `count` elements, dtype f32 or f64, over `shards` shards held by the ranks as fut_shard_range(rank, size, shards).
- * Memory: (2 + log2(shards a rank)) vectors. Errors: FUT_ERR_INTERNAL (more ranks than shards), FUT_ERR_NO_MEMORY. Not collective. */
-fut_status fut_tree_create(fut_comm *comm, int shards, int64_t count, fut_dtype dtype, fut_tree **tree_out) FUT_MUST_CHECK;
+/* A tree for vectors of `count` elements, dtype f32 or f64, in bk's memory, over `shards` shards held by the ranks of comm as
+ * fut_shard_range(rank, size, shards). comm works on bk's memory (on the host: any communicator). The vector is cut into buckets of about
+ * bucket_bytes, which are summed one by one, on a stream of the tree's own, as soon as the last leaf of this rank is complete there: that
+ * hides the reduction behind the computation of what is still missing. The bits do not depend on the buckets. Memory: (2 + log2(shards a
+ * rank)) vectors. Errors: FUT_ERR_INTERNAL (more ranks than shards), FUT_ERR_NO_MEMORY. Not collective. */
+fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t count, fut_dtype dtype, size_t bucket_bytes,
+                           fut_tree **tree_out) FUT_MUST_CHECK;
 void fut_tree_destroy(fut_tree **tree);
 
-/* The leaf [count] of one of my shards; shards in increasing order, each once a round. Not collective. Allocates nothing. */
-fut_status fut_tree_add(fut_tree *tree, int shard, const void *leaf) FUT_MUST_CHECK;
-/* The sum over all shards into sum_out [count] on every rank; the next round may begin. Collective. */
-fut_status fut_tree_finish(fut_tree *tree, void *sum_out, const char *what) FUT_MUST_CHECK;
+/* Where the leaf [count] of `shard` is to be written, by work on bk's own stream: shards of this rank in increasing order, each once a
+ * round. */
+fut_status fut_tree_begin_leaf(fut_tree *tree, int shard, void **leaf_out) FUT_MUST_CHECK;
+/* Work enqueued so far completes the leaf from element `first` to its end; first falls from call to call and 0 ends the leaf. Collective on
+ * the rank's last leaf. */
+fut_status fut_tree_leaf_ready(fut_tree *tree, int64_t first, const char *what) FUT_MUST_CHECK;
+/* The sum over all shards, [count] on every rank, ready for work enqueued on bk's own stream from here on; borrowed until the next round
+ * begins. */
+fut_status fut_tree_finish(fut_tree *tree, const void **sum_out, const char *what) FUT_MUST_CHECK;
 
 /* The same for a few f64: my_rows holds one row of n <= FUT_TREE_SUM_MAX values a shard of mine, rows `stride` apart. Collective. */
 fut_status fut_tree_sum_f64(fut_comm *comm, int shards, const double *my_rows, int64_t stride, int n, double *sum_out,

@@ -71,7 +71,7 @@ out:
     return st;
 }
 
-static fut_status create_loader(fut_batches *b)
+static fut_status create_loader(fut_batches *b, fut_backend *bk)
 {
     int64_t my_max = 0;
     int64_t full = b->size < b->pass_length ? b->size : b->pass_length;
@@ -87,12 +87,13 @@ static fut_status create_loader(fut_batches *b)
                                 .height = b->config->data.size,
                                 .width = b->config->data.size,
                                 .augment = b->config->data.augment,
-                                .seed = (uint64_t)b->config->seed};
+                                .seed = (uint64_t)b->config->seed,
+                                .bk = bk};
     return fut_loader_create(b->dataset, &config, &b->loader);
 }
 
-fut_status fut_batches_create(const fut_config *config, fut_comm *comm, const fut_dataset *dataset, int shards, int my_first, int my_end,
-                              fut_batches **batches_out)
+fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_backend *bk, const fut_dataset *dataset, int shards,
+                              int my_first, int my_end, fut_batches **batches_out)
 {
     fut_status st = FUT_OK;
     fut_batches *b = NULL;
@@ -123,7 +124,7 @@ fut_status fut_batches_create(const fut_config *config, fut_comm *comm, const fu
     FUT_TRY_GOTO(FUT_NEW_ARRAY(b->size, &b->image), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(b->size, &b->position), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(shards + 1, &b->shard_first), out);
-    FUT_TRY_GOTO(create_loader(b), out);
+    FUT_TRY_GOTO(create_loader(b, bk), out);
     *batches_out = b;
     b = NULL;
 out:
@@ -203,7 +204,8 @@ fut_status fut_batches_next(fut_batches *b, int64_t step, fut_batch *batch_out)
     deal(b, step, n, b->row, b->shard_first);
     for (int64_t i = 0; i < n; i++)
         b->label[i] = label_of[image[i]];
-    *batch_out = (fut_batch){.n = n, .image = image, .label = b->label, .row = b->row, .shard_first = b->shard_first, .rgb = loaded.rgb};
+    *batch_out = (fut_batch){
+        .n = n, .image = image, .label = b->label, .row = b->row, .shard_first = b->shard_first, .rgb = loaded.rgb, .images = loaded.n};
     return FUT_OK;
 }
 

@@ -18,6 +18,7 @@ void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta)
 {
     fut_str_fini(&meta->config);
     fut_str_fini(&meta->library);
+    fut_str_fini(&meta->tuning);
     fut_str_fini(&meta->model);
 }
 
@@ -129,11 +130,12 @@ out:
     return st;
 }
 
-static fut_status write_optim(fut_h5 *h5, fut_net *net, const fut_optim *optim)
+static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
 {
     fut_status st = FUT_OK;
     fut_str group = {0};
     host_pack slot = {0};
+    fut_step_control control;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
     for (int i = 0; i < optim->type->slots; i++) {
         FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
@@ -141,7 +143,11 @@ static fut_status write_optim(fut_h5 *h5, fut_net *net, const fut_optim *optim)
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
         FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), net, true, &slot), out);
     }
-    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "steps", optim->steps), out);
+    FUT_TRY_GOTO(fut_optim_get_control(optim, &control), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "steps", control.steps), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "loss_scale", &control.scale, 1), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "good_steps", control.good_steps), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "growth_every", control.growth_every), out);
 out:
     fut_mem_free(slot.values);
     fut_str_fini(&group);
@@ -174,6 +180,7 @@ static fut_status write_progress(fut_h5 *h5, const fut_progress *p)
 static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
 {
     int64_t config_bytes = (int64_t)meta->config.length;
+    int64_t tuning_bytes = (int64_t)meta->tuning.length;
     FUT_TRY(fut_h5_set_text(h5, "/", "format", format_name));
     FUT_TRY(fut_h5_set_i64(h5, "/", "version", FORMAT_VERSION));
     FUT_TRY(fut_h5_set_i64(h5, "/", "shards", meta->shards));
@@ -183,11 +190,15 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     FUT_TRY(fut_h5_set_text(h5, "/", "model", fut_str_text(&meta->model)));
     FUT_TRY(fut_h5_set_f64(h5, "/", "mean", meta->mean, 3));
     FUT_TRY(fut_h5_set_f64(h5, "/", "std", meta->std, 3));
+    if (tuning_bytes > 0) {
+        FUT_TRY(fut_h5_set_i64(h5, "/", "tuned", 1));
+        FUT_TRY(write_summed(h5, "/tuning", FUT_H5_U8, 1, &tuning_bytes, fut_str_text(&meta->tuning)));
+    }
     return write_summed(h5, "/config", FUT_H5_U8, 1, &config_bytes, fut_str_text(&meta->config));
 }
 
 fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                const fut_optim *optim, const fut_sampler_state *sampler)
+                                fut_optim *optim, const fut_sampler_state *sampler)
 {
     fut_status st = FUT_OK;
     fut_file_atomic file = {0};
@@ -248,15 +259,15 @@ static fut_status read_progress(fut_h5 *h5, fut_progress *p)
     return FUT_OK;
 }
 
-static fut_status read_config_text(fut_h5 *h5, const char *path, fut_str *text)
+static fut_status read_text(fut_h5 *h5, const char *path, const char *name, fut_str *text)
 {
     fut_status st = FUT_OK;
     fut_h5_info info;
     char *bytes = NULL;
-    FUT_TRY(fut_h5_get_info(h5, "/config", &info));
-    FUT_CHECK(info.rank == 1 && info.count <= 1 << 20, FUT_ERR_DATA, "%s: /config is not a text of at most 1 MiB", path);
+    FUT_TRY(fut_h5_get_info(h5, name, &info));
+    FUT_CHECK(info.rank == 1 && info.count <= 1 << 20, FUT_ERR_DATA, "%s: %s is not a text of at most 1 MiB", path, name);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(info.count + 1, &bytes), out);
-    FUT_TRY_GOTO(read_summed(h5, path, "/config", FUT_H5_U8, 1, info.dims, bytes), out);
+    FUT_TRY_GOTO(read_summed(h5, path, name, FUT_H5_U8, 1, info.dims, bytes), out);
     FUT_TRY_GOTO(fut_str_append(text, bytes, (size_t)info.count), out);
 out:
     fut_mem_free(bytes);
@@ -276,7 +287,8 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "model", &meta.model), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "mean", meta.mean, 3), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "std", meta.std, 3), out);
-    FUT_TRY_GOTO(read_config_text(h5, path, &meta.config), out);
+    FUT_TRY_GOTO(read_text(h5, path, "/config", &meta.config), out);
+    if (fut_h5_has_attribute(h5, "/", "tuned")) FUT_TRY_GOTO(read_text(h5, path, "/tuning", &meta.tuning), out);
     FUT_TRY_GOTO(read_progress(h5, progress_out), out);
     *meta_out = meta;
     meta = (fut_checkpoint_meta){0};
@@ -311,6 +323,8 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
     fut_status st = FUT_OK;
     fut_str group = {0};
     host_pack slot = {0};
+    fut_step_control control;
+    int64_t growth_every = 0;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
     for (int i = 0; i < optim->type->slots; i++) {
         FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
@@ -318,7 +332,14 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
         FUT_TRY_GOTO(optim->bk->upload(optim->bk, optim->slot[i], slot.values, (size_t)slot.count * sizeof(float), NULL), out);
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
     }
-    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "steps", &optim->steps), out);
+    FUT_TRY_GOTO(fut_optim_get_control(optim, &control), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "steps", &control.steps), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "growth_every", &growth_every), out);
+    if (control.growth_every > 0 && growth_every > 0) { /* else one of the two runs has no dynamic loss scale */
+        FUT_TRY_GOTO(fut_h5_get_f64(h5, "/optimizer", "loss_scale", &control.scale, 1), out);
+        FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "good_steps", &control.good_steps), out);
+    }
+    FUT_TRY_GOTO(fut_optim_set_control(optim, &control), out);
 out:
     fut_mem_free(slot.values);
     fut_str_fini(&group);

@@ -34,6 +34,7 @@ typedef struct fut_checkpoint_meta {
     uint64_t dataset_fingerprint;
     fut_str config;  /* resolved YAML */
     fut_str library; /* numeric profile: same bits need the same text */
+    fut_str tuning;  /* the device's choices of algorithms (fut_backend.tuning_get); empty on the CPU */
     fut_str model;   /* "tf_efficientnetv2_b0, 512, 112 px": what the parameters are of */
     double mean[3], std[3];
 } fut_checkpoint_meta;
@@ -42,7 +43,7 @@ void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta);
 /* Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. optim, sampler: may be NULL.
  */
 fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                const fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+                                fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
 
 /* Read what identifies a checkpoint, without its tensors. Owns: meta, release with fut_checkpoint_meta_fini.
  * Errors: FUT_ERR_NO_INPUT; FUT_ERR_DATA for a file that is damaged, incomplete, or not a futago checkpoint. */

@@ -87,10 +87,10 @@ static fut_status open_part(evaluation *e, const fut_args *args)
 }
 
 /* The network and what it is measured on. */
-static fut_status open_inputs(evaluation *e, int local_ranks, const fut_args *args)
+static fut_status open_inputs(evaluation *e, const fut_comm *comm, const fut_args *args)
 {
-    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, fut_model_threads(local_ranks),
-                             &e->trained));
+    fut_model_place place = fut_model_place_of(comm);
+    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &e->trained));
     FUT_TRY(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false));
     if (!fut_args_is_given(args, "pairs")) return open_part(e, args);
     FUT_CHECK(!fut_args_is_given(args, "baseline"), FUT_ERR_USAGE, "--baseline is for packed files, not for --pairs");
@@ -258,7 +258,7 @@ static fut_status evaluate(fut_comm *comm, int argc, char **argv)
     FUT_TRY_GOTO(fut_comm_agree(comm, fut_args_parse(args_table, intro, argc, argv, &args)), out);
     if (args == NULL) goto out;
     FUT_TRY_GOTO(FUT_NEW(&e), out);
-    FUT_TRY_GOTO(fut_comm_agree(comm, open_inputs(e, fut_boot_local_size(comm), args)), out);
+    FUT_TRY_GOTO(fut_comm_agree(comm, open_inputs(e, comm, args)), out);
     if (e->dataset != NULL) FUT_TRY_GOTO(measure_part(e, comm, args), out);
     if (fut_comm_rank(comm) == 0) {
         if (e->dataset == NULL) st = measure_pairs(e, args);

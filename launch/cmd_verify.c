@@ -75,8 +75,8 @@ fut_status fut_cmd_verify(int argc, char **argv)
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
     if (args == NULL) goto out;
     FUT_TRY_GOTO(fut_args_get_f64(args, "crop", 0.01, 1, &crop), out);
-    FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, fut_model_threads(1), &trained),
-                 out);
+    fut_model_place place = fut_model_place_of(NULL);
+    FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &trained), out);
     FUT_TRY_GOTO(threshold_of(args, &trained, &threshold), out);
     int64_t dim = trained.config->model.embedding;
     FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * dim, &embedding), out);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const char *const normalize_names[] = {"imagenet", "half", "dataset", NULL};
-static const char *const precision_names[] = {"f32", "bf16", NULL};
+static const char *const precision_names[] = {"f32", "tf32", "bf16", "f16", NULL};
 static const char *const sampler_names[] = {"m_per_class", NULL};
 static const char *const best_names[] = {"eer", "auc", "loss", NULL};
 
@@ -70,8 +70,11 @@ const fut_opt fut_config_options[] = {
     FUT_OPT_STRING(fut_config, run, "runs/run", "folder of the run: checkpoints, metrics, report"),
     FUT_OPT_I64(fut_config, seed, "0", 0, 4294967295.0, "",
                 "seed of the sampler (as np.random.seed), initialisation, dealing and augmentation"),
-    FUT_OPT_STRING(fut_config, backend, "auto", "auto, or a backend by name: cpu, ref"),
-    FUT_OPT_ENUM(fut_config, precision, "f32", precision_names, "type of the activations; weights, statistics and losses are f32"),
+    FUT_OPT_STRING(fut_config, backend, "auto", "auto, or a backend by name: cuda, cpu, ref"),
+    FUT_OPT_ENUM(fut_config, precision, "f32", precision_names,
+                 "type of the activations; weights, statistics and losses are f32. tf32: f32, but a GPU may round what it convolves"),
+    FUT_OPT_BOOL(fut_config, deterministic, "true",
+                 "the same bits every time; false: a GPU may take faster algorithms that differ in the last bits"),
     FUT_OPT_TABLE(fut_config, data, data_options, "the faces"),
     FUT_OPT_TABLE(fut_config, model, model_options, "the network"),
     FUT_OPT_TABLE(fut_config, sampler, sampler_options, "which photos make an epoch"),

@@ -5,12 +5,14 @@
 #include "core/base/opt.h"
 #include "core/base/str.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef enum fut_normalize { FUT_NORMALIZE_IMAGENET, FUT_NORMALIZE_HALF, FUT_NORMALIZE_DATASET } fut_normalize;
-typedef enum fut_precision { FUT_PRECISION_F32, FUT_PRECISION_BF16 } fut_precision;
+typedef enum fut_precision { FUT_PRECISION_F32, FUT_PRECISION_TF32, FUT_PRECISION_BF16, FUT_PRECISION_F16 } fut_precision;
 typedef enum fut_best { FUT_BEST_EER, FUT_BEST_AUC, FUT_BEST_LOSS } fut_best;
 
 typedef struct fut_config_data {
@@ -59,7 +61,8 @@ typedef struct fut_config {
     fut_opt_text run;
     int64_t seed;
     fut_opt_text backend;
-    int precision;
+    int precision; /* fut_precision */
+    bool deterministic;
     fut_config_data data;
     fut_config_model model;
     fut_config_sampler sampler;

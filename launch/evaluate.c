@@ -20,21 +20,59 @@ void fut_embedding_normalize(float *row, int64_t dim)
         row[i] = (float)(row[i] * scale);
 }
 
-fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *embedding_out)
+/* Device memory for embedding up to `n` images. */
+typedef struct embedder {
+    fut_net *net;
+    fut_backend *bk;
+    uint8_t *rgb;
+    float *embeddings;
+} embedder;
+
+static void embedder_fini(embedder *e)
+{
+    if (e->rgb != NULL) e->bk->free(e->bk, e->rgb);
+    if (e->embeddings != NULL) e->bk->free(e->bk, e->embeddings);
+    *e = (embedder){0};
+}
+
+static size_t photo_bytes(const fut_net *net)
+{
+    int64_t size = fut_net_get_spec(net)->size;
+    return (size_t)(size * size * 3);
+}
+
+static fut_status embedder_init(fut_net *net, int64_t n, embedder *out_)
 {
     fut_status st = FUT_OK;
     fut_backend *bk = fut_net_backend(net);
-    int64_t dim = fut_net_get_spec(net)->embedding;
-    size_t bytes = (size_t)(n * dim) * sizeof(float);
-    void *device = NULL;
-    FUT_TRY_GOTO(bk->alloc(bk, bytes, &device), out);
-    FUT_TRY_GOTO(fut_net_forward_eval(net, n, rgb, device), out);
-    FUT_TRY_GOTO(bk->download(bk, embedding_out, device, bytes, NULL), out);
-    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    embedder e = {.net = net, .bk = bk};
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)n * photo_bytes(net), (void **)&e.rgb), out);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(n * fut_net_get_spec(net)->embedding) * sizeof(float), (void **)&e.embeddings), out);
+    *out_ = e;
+    e = (embedder){0};
+out:
+    embedder_fini(&e);
+    return st;
+}
+
+static fut_status embed(embedder *e, const uint8_t *rgb, int64_t n, float *embedding_out)
+{
+    int64_t dim = fut_net_get_spec(e->net)->embedding;
+    FUT_TRY(e->bk->upload(e->bk, e->rgb, rgb, (size_t)n * photo_bytes(e->net), NULL));
+    FUT_TRY(fut_net_forward_eval(e->net, n, e->rgb, e->embeddings));
+    FUT_TRY(e->bk->download(e->bk, embedding_out, e->embeddings, (size_t)(n * dim) * sizeof(float), NULL));
+    FUT_TRY(e->bk->sync(e->bk, NULL));
     for (int64_t i = 0; i < n; i++)
         fut_embedding_normalize(embedding_out + i * dim, dim);
-out:
-    if (device != NULL) bk->free(bk, device);
+    return FUT_OK;
+}
+
+fut_status fut_embed_images(fut_net *net, const uint8_t *rgb, int64_t n, float *embedding_out)
+{
+    embedder e = {0};
+    FUT_TRY(embedder_init(net, n, &e));
+    fut_status st = embed(&e, rgb, n, embedding_out);
+    embedder_fini(&e);
     return st;
 }
 
@@ -52,16 +90,16 @@ static fut_status submit_chunk(const chunks *c, fut_loader *loader, int64_t inde
 }
 
 /* This rank's chunks: rank, rank + ranks, rank + 2 ranks, ... */
-static fut_status embed_my_chunks(fut_net *net, const chunks *c, fut_loader *loader, float *embedding_out)
+static fut_status embed_my_chunks(embedder *e, const chunks *c, fut_loader *loader, float *embedding_out)
 {
-    int64_t dim = fut_net_get_spec(net)->embedding;
+    int64_t dim = fut_net_get_spec(e->net)->embedding;
     int64_t ahead = c->rank;
     for (int64_t index = c->rank; index < c->count; index += c->ranks) {
         for (; ahead < c->count && fut_loader_room(loader) > 0; ahead += c->ranks)
             FUT_TRY(submit_chunk(c, loader, ahead));
         fut_loader_batch batch;
         FUT_TRY(fut_loader_wait(loader, index, &batch));
-        fut_status st = fut_embed_images(net, batch.rgb, batch.n, embedding_out + index * c->size * dim);
+        fut_status st = embed(e, batch.rgb, batch.n, embedding_out + index * c->size * dim);
         fut_loader_release(loader);
         FUT_TRY(st);
     }
@@ -77,10 +115,13 @@ fut_status fut_embed_dataset(fut_net *net, fut_comm *comm, const fut_dataset *da
         .image = image, .n = n, .size = chunk, .count = (n + chunk - 1) / chunk, .rank = fut_comm_rank(comm), .ranks = fut_comm_size(comm)};
     fut_loader_config config = {.threads = threads, .depth = READ_AHEAD, .max_images = chunk, .height = spec->size, .width = spec->size};
     fut_loader *loader = NULL;
+    embedder e = {0};
     memset(embedding_out, 0, (size_t)(n * spec->embedding) * sizeof *embedding_out);
     FUT_TRY_GOTO(fut_loader_create(dataset, &config, &loader), out);
-    FUT_TRY_GOTO(embed_my_chunks(net, &c, loader, embedding_out), out);
+    FUT_TRY_GOTO(embedder_init(net, chunk, &e), out);
+    FUT_TRY_GOTO(embed_my_chunks(&e, &c, loader, embedding_out), out);
 out:
+    embedder_fini(&e);
     fut_loader_destroy(&loader);
     FUT_TRY(fut_comm_agree(comm, st));
     /* Every row is computed by one rank and zero elsewhere, so the sum is exact in any order. */
@@ -166,6 +207,48 @@ static fut_status embed_part(fut_net *net, fut_comm *comm, const fut_dataset *da
     return fut_embed_dataset(net, comm, dataset, part->image, part->n, chunk, threads, part->embedding);
 }
 
+enum { LOSS_ROWS = 256 }; /* of the pair matrix at once */
+
+/* What the loss reads, on the device. */
+typedef struct loss_inputs {
+    fut_backend *bk;
+    void *embedding;
+    int64_t *label, *image, *row; /* [n]; row is 0 .. n - 1 */
+    double *sums;                 /* one row of sums a chunk of rows */
+} loss_inputs;
+
+static void loss_inputs_fini(loss_inputs *in)
+{
+    void *blocks[] = {in->embedding, in->label, in->image, in->row, in->sums};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (blocks[i] != NULL) in->bk->free(in->bk, blocks[i]);
+}
+
+static fut_status to_device(fut_backend *bk, const void *host, size_t bytes, void **device_out)
+{
+    FUT_TRY(bk->alloc(bk, bytes, device_out));
+    return bk->upload(bk, *device_out, host, bytes, NULL);
+}
+
+static fut_status loss_inputs_init(fut_backend *bk, const embedded *part, int64_t n, int64_t dim, size_t sums_bytes, loss_inputs *in)
+{
+    fut_status st = FUT_OK;
+    int64_t *row = NULL;
+    *in = (loss_inputs){.bk = bk};
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(n, &row), out);
+    for (int64_t i = 0; i < n; i++)
+        row[i] = i;
+    FUT_TRY_GOTO(to_device(bk, part->embedding, (size_t)(n * dim) * sizeof(float), &in->embedding), out);
+    FUT_TRY_GOTO(to_device(bk, part->label, (size_t)n * sizeof *in->label, (void **)&in->label), out);
+    FUT_TRY_GOTO(to_device(bk, part->image, (size_t)n * sizeof *in->image, (void **)&in->image), out);
+    FUT_TRY_GOTO(to_device(bk, row, (size_t)n * sizeof *in->row, (void **)&in->row), out);
+    FUT_TRY_GOTO(bk->alloc(bk, sums_bytes, (void **)&in->sums), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+out:
+    fut_mem_free(row);
+    return st;
+}
+
 /* The training loss over all pairs of the part at once. */
 static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const embedded *part, double *loss_out)
 {
@@ -173,31 +256,33 @@ static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const e
     fut_backend *bk = fut_net_backend(net);
     int64_t dim = fut_net_get_spec(net)->embedding;
     int64_t n = part->n < FUT_EVAL_LOSS_MAX ? part->n : FUT_EVAL_LOSS_MAX;
-    const int64_t rows_at_once = 256;
-    size_t bytes = (size_t)(n * dim) * sizeof(float);
+    int64_t chunks_n = (n + LOSS_ROWS - 1) / LOSS_ROWS;
+    size_t sums_bytes = (size_t)(chunks_n * FUT_LOSS_SUMS_MAX) * sizeof(double);
     double total[FUT_LOSS_SUMS_MAX] = {0};
-    double sums[FUT_LOSS_SUMS_MAX];
-    int64_t row[256];
-    void *e = NULL;
+    double *sums = NULL;
+    loss_inputs in = {0};
     fut_loss *loss = NULL;
     fut_loss_report report;
-    FUT_TRY_GOTO(fut_loss_create(bk, config, FUT_F32, n, rows_at_once, dim, &loss), out);
-    FUT_TRY_GOTO(bk->alloc(bk, bytes, &e), out);
-    FUT_TRY_GOTO(bk->upload(bk, e, part->embedding, bytes, NULL), out);
-    FUT_TRY_GOTO(fut_loss_begin(loss, n, e, part->label, part->image), out);
-    for (int64_t first = 0; first < n; first += rows_at_once) {
-        int64_t count = n - first < rows_at_once ? n - first : rows_at_once;
-        for (int64_t i = 0; i < count; i++)
-            row[i] = first + i;
-        FUT_TRY_GOTO(fut_loss_rows(loss, count, row, sums), out);
-        for (int i = 0; i < loss->type->sums; i++)
-            total[i] += sums[i];
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunks_n * FUT_LOSS_SUMS_MAX, &sums), out);
+    FUT_TRY_GOTO(loss_inputs_init(bk, part, n, dim, sums_bytes, &in), out);
+    FUT_TRY_GOTO(fut_loss_create(bk, config, FUT_F32, n, LOSS_ROWS, dim, &loss), out);
+    FUT_TRY_GOTO(fut_loss_begin(loss, n, in.embedding, in.label, in.image), out);
+    for (int64_t c = 0; c < chunks_n; c++) {
+        int64_t first = c * LOSS_ROWS;
+        int64_t count = n - first < LOSS_ROWS ? n - first : LOSS_ROWS;
+        FUT_TRY_GOTO(fut_loss_rows(loss, count, in.row + first, in.sums + c * FUT_LOSS_SUMS_MAX), out);
     }
+    FUT_TRY_GOTO(bk->download(bk, sums, in.sums, sums_bytes, NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+    for (int64_t c = 0; c < chunks_n; c++)
+        for (int i = 0; i < loss->type->sums; i++)
+            total[i] += sums[c * FUT_LOSS_SUMS_MAX + i];
     loss->type->report(total, &report);
     *loss_out = report.loss;
 out:
-    if (e != NULL) bk->free(bk, e);
     fut_loss_destroy(&loss);
+    loss_inputs_fini(&in);
+    fut_mem_free(sums);
     return st;
 }
 

@@ -7,29 +7,52 @@
 #include "launch/run_folder.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int fut_model_threads(int local_ranks)
+fut_model_place fut_model_place_of(const fut_comm *comm)
 {
     cpu_set_t allowed;
+    int local_ranks = comm != NULL ? comm->local_size : 1;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long share = cores / (local_ranks > 0 ? local_ranks : 1);
     long may_run = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : cores;
     long threads = share < may_run ? share : may_run;
-    return threads > 1 ? (int)threads : 1;
+    return (fut_model_place){
+        .threads = threads > 1 ? (int)threads : 1, .device = comm != NULL ? comm->local_rank : 0, .ranks_on_node = local_ranks};
 }
 
 static fut_dtype activation_dtype(int precision)
 {
-    return precision == FUT_PRECISION_BF16 ? FUT_BF16 : FUT_F32;
+    switch ((fut_precision)precision) {
+    case FUT_PRECISION_BF16:
+        return FUT_BF16;
+    case FUT_PRECISION_F16:
+        return FUT_F16;
+    case FUT_PRECISION_F32:
+    case FUT_PRECISION_TF32:
+        break;
+    }
+    return FUT_F32;
 }
 
-fut_status fut_model_create(const fut_config *config, int threads, const double mean[3], const double std[3], fut_backend **bk_out,
-                            fut_net **net_out)
+/* Where a device keeps what it has measured: $XDG_CACHE_HOME/futago, or ~/.cache/futago; nowhere without either. */
+static fut_status cache_folder(fut_str *out)
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    if (cache != NULL && cache[0] == '/') return fut_str_printf(out, "%s/futago", cache);
+    if (home != NULL && home[0] == '/') return fut_str_printf(out, "%s/.cache/futago", home);
+    return FUT_OK;
+}
+
+fut_status fut_model_create(const fut_config *config, const fut_model_place *place, const double mean[3], const double std[3],
+                            fut_backend **bk_out, fut_net **net_out)
 {
     fut_status st = FUT_OK;
     fut_backend *bk = NULL;
+    fut_str cache = {0};
     fut_net_spec spec = {.backbone = config->model.backbone,
                          .embedding = config->model.embedding,
                          .size = config->data.size,
@@ -37,11 +60,19 @@ fut_status fut_model_create(const fut_config *config, int threads, const double 
                          .real = FUT_F32};
     memcpy(spec.mean, mean, sizeof spec.mean);
     memcpy(spec.std, std, sizeof spec.std);
-    FUT_TRY_GOTO(fut_backend_create(config->backend, threads, &bk), out);
+    FUT_TRY_GOTO(cache_folder(&cache), out);
+    fut_backend_options options = {.threads = place->threads,
+                                   .device = place->device,
+                                   .ranks_on_node = place->ranks_on_node,
+                                   .tf32 = config->precision == FUT_PRECISION_TF32,
+                                   .deterministic = config->deterministic,
+                                   .cache_folder = cache.length > 0 ? fut_str_text(&cache) : NULL};
+    FUT_TRY_GOTO(fut_backend_create(config->backend, &options, &bk), out);
     FUT_TRY_GOTO(fut_net_create(bk, &spec, net_out), out);
     *bk_out = bk;
     bk = NULL;
 out:
+    fut_str_fini(&cache);
     fut_backend_destroy(&bk);
     return st;
 }
@@ -93,7 +124,8 @@ static fut_status checkpoint_path(const char *run, const char *which, fut_str *p
     return FUT_OK;
 }
 
-fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, int threads, fut_trained *out_)
+fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, const fut_model_place *place,
+                            fut_trained *out_)
 {
     fut_status st = FUT_OK;
     fut_trained t = {0};
@@ -102,7 +134,7 @@ fut_status fut_trained_open(const char *run, const char *which, const char *cons
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&t.path), &t.meta, &t.progress), out);
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &config_path), out);
     FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, set_count, &t.config), out);
-    FUT_TRY_GOTO(fut_model_create(t.config, threads, t.meta.mean, t.meta.std, &t.bk, &t.net), out);
+    FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, &t.bk, &t.net), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&t.path), t.net, NULL, NULL), out);
     *out_ = t;
     t = (fut_trained){0};

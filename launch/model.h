@@ -2,6 +2,7 @@
 #ifndef FUT_LAUNCH_MODEL_H
 #define FUT_LAUNCH_MODEL_H
 
+#include "dist/comm.h"
 #include "launch/checkpoint.h"
 #include "launch/config.h"
 
@@ -9,12 +10,18 @@
 extern "C" {
 #endif
 
-/* CPU threads for one of `local_ranks` ranks of this node: its share of the cores, but no more than it may run on. */
-int fut_model_threads(int local_ranks);
+/* Where a rank computes. */
+typedef struct fut_model_place {
+    int threads;       /* of the CPU */
+    int device;        /* of the GPUs of this node, the rank's: its place among the node's ranks */
+    int ranks_on_node; /* 0: unknown */
+} fut_model_place;
+/* A rank's place: its share of the node's cores, but no more than it may run on, and the GPU of its number. NULL: alone on the node. */
+fut_model_place fut_model_place_of(const fut_comm *comm);
 
 /* A backend and a network on it, parameters not set. Owns: both; destroy the net first. */
-fut_status fut_model_create(const fut_config *config, int threads, const double mean[3], const double std[3], fut_backend **bk_out,
-                            fut_net **net_out) FUT_MUST_CHECK;
+fut_status fut_model_create(const fut_config *config, const fut_model_place *place, const double mean[3], const double std[3],
+                            fut_backend **bk_out, fut_net **net_out) FUT_MUST_CHECK;
 /* "tf_efficientnetv2_b0, embedding 512, 112 px": what must agree between a run and its checkpoint. */
 fut_status fut_model_describe(const fut_config *config, fut_str *out) FUT_MUST_CHECK;
 
@@ -31,7 +38,7 @@ typedef struct fut_trained {
 /* which: "best" (falls back to last when nothing was evaluated yet), "last", or the path of a checkpoint.
  * sets: overrides of the run's configuration ("backend=ref"), may be NULL.
  * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA. */
-fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, int threads,
+fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, const fut_model_place *place,
                             fut_trained *out) FUT_MUST_CHECK;
 void fut_trained_close(fut_trained *trained);
 

@@ -17,14 +17,15 @@ typedef struct step_order {
     int32_t evaluate, save, stop;
 } step_order;
 
-static int64_t my_first_row(const fut_trainer *t, const fut_batch *batch)
+static int64_t shard_rows(const fut_inputs *in, int shard)
 {
-    return batch->shard_first[t->my_first];
+    return in->shard_first[shard + 1] - in->shard_first[shard];
 }
 
-static int64_t shard_rows(const fut_batch *batch, int shard)
+/* Where a step's time went. On a device that works behind the host's back the laps would time the enqueueing, so only the wait is one. */
+static void lap(const fut_trainer *t, fut_step_timer *timer, fut_section section)
 {
-    return batch->shard_first[shard + 1] - batch->shard_first[shard];
+    if (!t->info.asynchronous) fut_step_timer_lap(timer, section);
 }
 
 /* ---- the parts of a step ------------------------------------------------------------------------------------------------------- */
@@ -45,101 +46,209 @@ static fut_status receive_order(fut_trainer *t, step_order *order)
     return fut_order_broadcast(t->comm, order, sizeof *order, "order of a step");
 }
 
-static fut_status forward(fut_trainer *t, const fut_batch *batch)
+/* Everything from here to `enqueue` is enqueued, never waited for, so that it can be recorded and replayed. */
+
+static fut_status forward(fut_trainer *t, const fut_inputs *in)
 {
     int64_t photo = t->config->data.size * t->config->data.size * 3;
+    int64_t mine = in->shard_first[t->my_first];
     for (int s = t->my_first; s < t->my_end; s++) {
-        int64_t first = batch->shard_first[s];
-        const uint8_t *rgb = batch->rgb + (first - my_first_row(t, batch)) * photo;
-        FUT_TRY(fut_net_forward(t->net, s - t->my_first, shard_rows(batch, s), rgb, t->e_dealt + first * t->dim));
+        int64_t first = in->shard_first[s];
+        FUT_TRY(fut_net_forward(t->net, s - t->my_first, shard_rows(in, s), in->rgb + (first - mine) * photo, t->e_dealt + first * t->dim));
     }
     return FUT_OK;
 }
 
 /* Embeddings of every shard to every rank, back in the sampler's order. */
-static fut_status gather(fut_trainer *t, const fut_batch *batch)
+static fut_status gather(fut_trainer *t, const fut_inputs *in)
 {
-    FUT_TRY(fut_gather_rows(t->comm, t->shards, batch->shard_first, t->dim, t->e_dealt, "embeddings"));
-    for (int64_t i = 0; i < batch->n; i++)
-        memcpy(t->e + batch->row[i] * t->dim, t->e_dealt + i * t->dim, (size_t)t->dim * sizeof *t->e);
-    return FUT_OK;
+    FUT_TRY(fut_gather_rows(t->device_comm, t->shards, in->shard_first, t->dim, FUT_F32, t->e_dealt, "embeddings"));
+    return t->bk->scatter_rows(t->bk, in->n, t->dim, FUT_F32, in->row, t->e_dealt, t->e, NULL);
 }
 
 /* The loss's sums over all shards. Whether a rank was asked to stop rides along, so that a signal to any of them reaches rank 0. */
-static fut_status loss_sums(fut_trainer *t, const fut_batch *batch, double *sums_out)
+static fut_status loss_sums(fut_trainer *t, const fut_inputs *in)
 {
-    double mine[FUT_SHARDS_MAX][FUT_LOSS_SUMS_MAX + 1];
-    double total[FUT_LOSS_SUMS_MAX + 1];
-    int n = t->loss->type->sums;
-    FUT_TRY(fut_loss_begin(t->loss, batch->n, t->e, batch->label, batch->image));
+    fut_backend *bk = t->bk;
+    int columns = t->loss->type->sums + 1;
+    FUT_TRY(fut_loss_begin(t->loss, in->n, t->e, in->label, in->image));
     for (int s = t->my_first; s < t->my_end; s++) {
-        FUT_TRY(fut_loss_rows(t->loss, shard_rows(batch, s), batch->row + batch->shard_first[s], mine[s - t->my_first]));
-        mine[s - t->my_first][n] = fut_signals_stop();
+        double *row = t->loss_rows + (ptrdiff_t)s * columns;
+        FUT_TRY(fut_loss_rows(t->loss, shard_rows(in, s), in->row + in->shard_first[s], row));
+        FUT_TRY(bk->copy(bk, row + columns - 1, &t->scalars->stop, sizeof *row, NULL));
     }
-    FUT_TRY(fut_tree_sum_f64(t->comm, t->shards, &mine[0][0], FUT_LOSS_SUMS_MAX + 1, n + 1, total, "sums of the loss"));
-    memcpy(sums_out, total, (size_t)n * sizeof *total);
-    t->stop_asked = total[n] > 0;
+    FUT_TRY(fut_gather_rows(t->device_comm, t->shards, NULL, columns, FUT_F64, t->loss_rows, "sums of the loss"));
+    return bk->tree_rows(bk, t->shards, columns, t->loss_rows, t->loss_total, NULL);
+}
+
+static fut_status leaf_ready(void *trainer, int64_t first)
+{
+    return fut_tree_leaf_ready(((fut_trainer *)trainer)->tree, first, "gradients");
+}
+
+/* Gradient of every shard of mine, written into the tree, which sums it bucket by bucket while the backward goes on. */
+static fut_status backward(fut_trainer *t, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
+{
+    fut_net_progress progress = {.ready = leaf_ready, .context = t};
+    for (int s = t->my_first; s < t->my_end; s++) {
+        void *leaf = NULL;
+        int64_t n = shard_rows(in, s);
+        FUT_TRY(fut_loss_grad(t->loss, n, in->row + in->shard_first[s], t->loss_total, t->de));
+        if (t->config->precision == FUT_PRECISION_F16)
+            FUT_TRY(t->bk->scale_gradient(t->bk, n * t->dim, FUT_F32, t->optim->control, t->de, NULL));
+        lap(t, timer, FUT_SECTION_LOSS);
+        FUT_TRY(fut_tree_begin_leaf(t->tree, s, &leaf));
+        FUT_TRY(fut_net_backward(t->net, s - t->my_first, n, t->de, leaf, &progress));
+        lap(t, timer, FUT_SECTION_BACKWARD);
+    }
+    return fut_tree_finish(t->tree, leaf_sum_out, "gradients");
+}
+
+static fut_status update(fut_trainer *t, const void *leaf_sum)
+{
+    FUT_TRY(fut_optim_check(t->optim, leaf_sum, t->loss_total, t->loss->type->sums));
+    FUT_TRY(fut_optim_step(t->optim, &t->scalars->lr, fut_net_params(t->net), leaf_sum));
+    return fut_net_update_stats(t->net, leaf_sum, t->shards, t->optim->control);
+}
+
+static fut_status work(fut_trainer *t, const fut_inputs *in, fut_step_timer *timer)
+{
+    const void *leaf_sum = NULL;
+    FUT_TRY(forward(t, in));
+    lap(t, timer, FUT_SECTION_FORWARD);
+    FUT_TRY(gather(t, in));
+    lap(t, timer, FUT_SECTION_REDUCE);
+    FUT_TRY(loss_sums(t, in));
+    lap(t, timer, FUT_SECTION_LOSS);
+    FUT_TRY(backward(t, in, &leaf_sum, timer));
+    lap(t, timer, FUT_SECTION_REDUCE);
+    FUT_TRY(update(t, leaf_sum));
+    lap(t, timer, FUT_SECTION_OPTIMIZER);
     return FUT_OK;
 }
 
-/* Gradient of every shard of mine; each goes into the tree as soon as it is there. */
-static fut_status backward(fut_trainer *t, const fut_batch *batch, const double *sums, fut_step_timer *timer)
+static void drop_recordings(fut_trainer *t)
 {
-    for (int s = t->my_first; s < t->my_end; s++) {
-        FUT_TRY(fut_loss_grad(t->loss, shard_rows(batch, s), batch->row + batch->shard_first[s], sums, t->de));
-        fut_step_timer_lap(timer, FUT_SECTION_LOSS);
-        FUT_TRY(fut_net_backward(t->net, s - t->my_first, shard_rows(batch, s), t->de, t->leaf));
-        fut_step_timer_lap(timer, FUT_SECTION_BACKWARD);
-        FUT_TRY(fut_tree_add(t->tree, s, t->leaf));
-        fut_step_timer_lap(timer, FUT_SECTION_REDUCE);
+    for (int i = 0; i < FUT_PLACES; i++) {
+        if (t->recordings[i] != NULL) t->bk->recording_destroy(t->bk, t->recordings[i]);
+        t->recordings[i] = NULL;
     }
-    return fut_tree_finish(t->tree, t->leaf_sum, "gradients");
 }
 
-static fut_status update(fut_trainer *t, const step_order *order, fut_step_result *result)
+static fut_status record(fut_trainer *t, const fut_inputs *in, fut_step_timer *timer)
 {
-    double squares = 0;
-    bool finite = true;
-    FUT_TRY(t->bk->sum_squares(t->bk, fut_net_param_count(t->net), FUT_F32, t->leaf_sum, &squares, &finite, NULL));
-    FUT_CHECK(
-        finite && isfinite(result->loss.loss), FUT_ERR_NUMERIC,
-        "step %lld: the %s is not finite (loss %g, learning rate %g); the last checkpoint is from before it. Try a lower optimizer.lr",
-        (long long)result->step, finite ? "loss" : "gradient", result->loss.loss, order->lr);
-    result->gradient_norm = sqrt(squares);
-    FUT_TRY(fut_optim_step(t->optim, order->lr, fut_net_params(t->net), t->leaf_sum));
-    FUT_TRY(fut_net_update_stats(t->net, t->leaf_sum, t->shards));
-    fut_net_params_changed(t->net);
+    fut_backend *bk = t->bk;
+    FUT_TRY(bk->record_begin(bk, NULL));
+    fut_status st = work(t, in, timer);
+    fut_status ended = bk->record_end(bk, NULL, &t->recordings[in->place]);
+    return st != FUT_OK ? st : ended;
+}
+
+/* Enqueue a step's work. A device runs a full batch's step once, which plans and allocates; then it records the step in each of the two
+ * places of its inputs and replays that from then on: one call instead of hundreds. */
+static fut_status enqueue(fut_trainer *t, const fut_inputs *in, fut_step_timer *timer)
+{
+    bool full = in->n == t->config->train.batch;
+    bool replays = t->info.asynchronous && full && t->recorded_moves == fut_net_moves(t->net);
+    if (replays) {
+        if (t->recordings[in->place] == NULL) FUT_TRY(record(t, in, timer));
+        FUT_TRY(t->bk->replay(t->bk, t->recordings[in->place], NULL));
+    } else {
+        if (full) drop_recordings(t);
+        FUT_TRY(work(t, in, timer));
+        if (full) t->recorded_moves = fut_net_moves(t->net);
+    }
+    fut_net_step_taken(t->net);
     return FUT_OK;
+}
+
+/* ---- a step's outcome ---------------------------------------------------------------------------------------------------------- */
+
+static int place_of(int64_t step)
+{
+    return (int)(step % FUT_PLACES);
+}
+
+static fut_status download_outcome(fut_trainer *t, fut_step_pending *pending, fut_step_outcome *to)
+{
+    fut_backend *bk = t->bk;
+    size_t sums = (size_t)(t->loss->type->sums + 1) * sizeof(double);
+    FUT_TRY(bk->download(bk, to->sums, t->loss_total, sums, NULL));
+    FUT_TRY(bk->download(bk, &to->control, t->optim->control, sizeof to->control, NULL));
+    return bk->event_record(bk, pending->done, NULL);
+}
+
+/* Read the outcome of `step`, if it is still on its way; waits for the device. A step whose gradient was not finite has changed nothing. */
+static fut_status collect(fut_trainer *t, int64_t step)
+{
+    fut_step_pending *pending = &t->pending[place_of(step)];
+    const fut_step_outcome *outcome = &t->outcomes[place_of(step)];
+    fut_step_result *result = &pending->result;
+    if (!pending->open) return FUT_OK;
+    pending->open = false;
+    FUT_TRY(fut_comm_wait(t->device_comm, t->bk, pending->done, "a step's outcome"));
+    t->loss->type->report(outcome->sums, &result->loss);
+    result->gradient_norm = sqrt(outcome->control.squares);
+    t->stop_asked = outcome->sums[t->loss->type->sums] > 0;
+    if (!outcome->control.finite && outcome->control.growth_every > 0 && isfinite(result->loss.loss))
+        FUT_INFO("step %lld: the gradient passed the range of f16; skipped, loss scale now %g", (long long)result->step,
+                 outcome->control.scale);
+    else
+        FUT_CHECK(
+            outcome->control.finite, FUT_ERR_NUMERIC,
+            "step %lld: the %s is not finite (loss %g, learning rate %g); the last checkpoint is from before it. Try a lower optimizer.lr",
+            (long long)result->step, isfinite(result->loss.loss) ? "gradient" : "loss", result->loss.loss, result->lr);
+    double wall = fut_step_timer_end(&pending->timer);
+    if (t->info.asynchronous) { /* steps overlap: what one costs is the time between two outcomes */
+        double now = fut_clock_now();
+        if (t->last_done > pending->timer.started) wall = now - t->last_done;
+        t->last_done = now;
+    }
+    if (fut_comm_rank(t->comm) == 0) fut_step_report_write(&t->report, result, &pending->timer, wall);
+    return FUT_OK;
+}
+
+/* Every outcome is read: before anything that looks at the model, and at the end. */
+static fut_status collect_all(fut_trainer *t)
+{
+    for (int64_t step = t->progress.step - FUT_PLACES; step < t->progress.step; step++)
+        if (step >= 0) FUT_TRY(collect(t, step));
+    return FUT_OK;
+}
+
+static fut_status upload_scalars(fut_trainer *t, const step_order *order)
+{
+    fut_step_scalars *scalars = &t->host_scalars[place_of(t->progress.step)];
+    *scalars = (fut_step_scalars){.lr = order->lr, .stop = fut_signals_stop()};
+    return t->bk->upload(t->bk, t->scalars, scalars, sizeof *scalars, NULL);
 }
 
 static fut_status train_step(fut_trainer *t, const step_order *order)
 {
-    double sums[FUT_LOSS_SUMS_MAX];
-    fut_batch batch;
-    fut_step_timer timer;
-    fut_step_timer_begin(&timer);
-    FUT_TRY(fut_batches_next(t->batches, t->progress.step, &batch));
-    fut_step_timer_lap(&timer, FUT_SECTION_DATA);
-    FUT_TRY(forward(t, &batch));
-    fut_step_timer_lap(&timer, FUT_SECTION_FORWARD);
-    FUT_TRY(gather(t, &batch));
-    fut_step_timer_lap(&timer, FUT_SECTION_REDUCE);
-    FUT_TRY(loss_sums(t, &batch, sums));
-    fut_step_timer_lap(&timer, FUT_SECTION_LOSS);
-    FUT_TRY(backward(t, &batch, sums, &timer));
-    fut_step_timer_lap(&timer, FUT_SECTION_REDUCE);
-    fut_step_result result = {.step = t->progress.step + 1,
-                              .steps = t->total_steps,
-                              .epoch = t->progress.epoch,
-                              .epochs = t->config->train.epochs,
-                              .images = batch.n,
-                              .lr = order->lr};
-    t->loss->type->report(sums, &result.loss);
-    FUT_TRY(update(t, order, &result));
-    fut_step_timer_lap(&timer, FUT_SECTION_OPTIMIZER);
-    t->progress.step++;
-    t->progress.batch++;
-    if (fut_comm_rank(t->comm) == 0) fut_step_report_write(&t->report, &result, &timer, fut_step_timer_end(&timer));
+    fut_progress *p = &t->progress;
+    fut_step_pending *pending = &t->pending[place_of(p->step)];
+    fut_inputs in;
+    fut_step_timer_begin(&pending->timer);
+    FUT_TRY(fut_feed_next(t->feed, p->step, &in));
+    fut_step_timer_lap(&pending->timer, FUT_SECTION_DATA);
+    FUT_TRY(upload_scalars(t, order));
+    FUT_TRY(enqueue(t, &in, &pending->timer));
+    FUT_TRY(download_outcome(t, pending, &t->outcomes[place_of(p->step)]));
+    pending->open = true;
+    pending->result = (fut_step_result){.step = p->step + 1,
+                                        .steps = t->total_steps,
+                                        .epoch = p->epoch,
+                                        .epochs = t->config->train.epochs,
+                                        .images = in.n,
+                                        .lr = order->lr};
+    bool more = p->batch + 1 < fut_batches_per_epoch(t->batches) && p->step + 1 < t->total_steps;
+    FUT_TRY(fut_feed_ahead(t->feed, more ? p->step + 1 : -1));
+    if (!t->info.asynchronous)
+        FUT_TRY(collect(t, p->step));
+    else if (p->step > 0)
+        FUT_TRY(collect(t, p->step - 1));
+    p->step++;
+    p->batch++;
     return FUT_OK;
 }
 
@@ -206,6 +315,7 @@ static fut_status train_loop(fut_trainer *t)
         FUT_TRY(begin_epoch_if_due(t));
         FUT_TRY(receive_order(t, &order));
         FUT_TRY(train_step(t, &order));
+        if (order.evaluate || order.save) FUT_TRY(collect_all(t));
         if (order.evaluate) FUT_TRY(evaluate(t, &is_best));
         if (order.save || is_best) FUT_TRY(fut_trainer_save(t, order.stop || t->progress.step == t->total_steps));
         if (order.stop && t->progress.step < t->total_steps)
@@ -236,6 +346,7 @@ fut_status fut_train(const fut_config *config, fut_comm *comm)
     FUT_TRY_GOTO(finish(&trainer), out);
 out:
     if (st != FUT_OK) fut_log_record(FUT_LOG_ERROR, "%s (%s)", fut_trail_message(), fut_trail_place());
+    if (trainer.bk != NULL) drop_recordings(&trainer);
     fut_trainer_close(&trainer);
     return st;
 }

@@ -89,10 +89,9 @@ static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, 
     return FUT_OK;
 }
 
-static fut_status open_folder(fut_trainer *t, resume_point *point)
+static fut_status open_folder(fut_trainer *t, resume_point *point, fut_checkpoint_meta *meta)
 {
     fut_status st = FUT_OK;
-    fut_checkpoint_meta meta = {0};
     fut_str path = {0};
     const char *run = t->config->run;
     FUT_TRY_GOTO(fut_run_folder_open(run, &t->folder), out);
@@ -103,10 +102,9 @@ static fut_status open_folder(fut_trainer *t, resume_point *point)
         goto out;
     }
     fut_log_set_file(t->log_file);
-    FUT_TRY_GOTO(find_newest_good(t, point, &meta), out);
-    if (point->step >= 0) FUT_TRY_GOTO(check_resume(t, &meta, point), out);
+    FUT_TRY_GOTO(find_newest_good(t, point, meta), out);
+    if (point->step >= 0) FUT_TRY_GOTO(check_resume(t, meta, point), out);
 out:
-    fut_checkpoint_meta_fini(&meta);
     fut_str_fini(&path);
     return st;
 }
@@ -168,18 +166,45 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
     return FUT_OK;
 }
 
+/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
+ * enough that the first is ready early. */
+enum { BUCKET_BYTES = 4 << 20 };
+
+/* The dynamic loss scale of f16: torch.amp.GradScaler's defaults. */
+static const double first_loss_scale = 65536;
+enum { LOSS_SCALE_GROWTH_EVERY = 2000 };
+
 static fut_status create_model(fut_trainer *t, const resume_point *point)
 {
-    fut_backend_info info;
-    int threads = (int)t->config->train.threads;
-    if (threads == 0) threads = point->step >= 0 ? (int)point->threads : fut_model_threads(fut_boot_local_size(t->comm));
-    FUT_TRY(fut_model_create(t->config, threads, t->meta.mean, t->meta.std, &t->bk, &t->net));
-    t->bk->info(t->bk, &info);
-    FUT_TRY(fut_str_printf(&t->meta.library, "%s", info.library));
-    t->meta.threads = threads;
+    fut_model_place place = fut_model_place_of(t->comm);
+    if (point->step >= 0) place.threads = (int)point->threads;
+    if (t->config->train.threads > 0) place.threads = (int)t->config->train.threads;
+    FUT_TRY(fut_model_create(t->config, &place, t->meta.mean, t->meta.std, &t->bk, &t->net));
+    t->bk->info(t->bk, &t->info);
+    FUT_TRY(fut_str_printf(&t->meta.library, "%s", t->info.library));
+    t->meta.threads = place.threads;
     t->meta.shards = t->shards;
-    FUT_INFO("backend %s on %s: %s, %d threads a rank", t->bk->name, info.device, info.library, threads);
+    FUT_INFO("backend %s on %s: %s, %d threads a rank", t->bk->name, t->info.device, t->info.library, place.threads);
     FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->net));
+    return FUT_OK;
+}
+
+/* One backend on all ranks ("auto" may find different machines), and a communicator between its devices. Collective. */
+static fut_status connect_devices(fut_trainer *t)
+{
+    fut_status st = FUT_OK;
+    char name[32] = {0};
+    (void)snprintf(name, sizeof name, "%s", t->bk->name);
+    FUT_TRY(fut_order_broadcast(t->comm, name, sizeof name, "name of the backend"));
+    if (strcmp(name, t->bk->name) != 0)
+        st = FUT_FAIL(FUT_ERR_CONFIG, "this rank's backend is %s, rank 0's is %s: name one backend for all in `backend:`", t->bk->name,
+                      name);
+    FUT_TRY(fut_comm_agree(t->comm, st));
+    t->device_comm = t->comm;
+    if (t->info.asynchronous && fut_comm_size(t->comm) > 1) {
+        FUT_TRY(fut_comm_create_nccl(t->comm, t->bk, &t->device_comm));
+        fut_comm_set_deadline(t->device_comm, t->config->train.deadline);
+    }
     return FUT_OK;
 }
 
@@ -188,27 +213,78 @@ static int64_t largest_shard(const fut_trainer *t)
     return (t->config->train.batch + t->shards - 1) / t->shards;
 }
 
+/* Rank 0's choices of algorithms to all. */
+static fut_status share_tuning(fut_trainer *t)
+{
+    fut_str *text = &t->meta.tuning;
+    int64_t bytes = (int64_t)text->length;
+    char *buffer = NULL;
+    FUT_TRY(fut_comm_broadcast(t->comm, &bytes, 1, FUT_I64, 0, "length of the tuning"));
+    if (bytes == 0 || fut_comm_size(t->comm) == 1) return FUT_OK;
+    fut_status st = FUT_NEW_ARRAY(bytes + 1, &buffer);
+    if (st == FUT_OK && fut_comm_rank(t->comm) == 0) memcpy(buffer, text->data, (size_t)bytes);
+    st = fut_comm_agree(t->comm, st);
+    if (st == FUT_OK) st = fut_comm_broadcast(t->comm, buffer, bytes, FUT_U8, 0, "tuning");
+    if (st == FUT_OK && fut_comm_rank(t->comm) != 0) st = t->bk->tuning_set(t->bk, buffer);
+    fut_mem_free(buffer);
+    return fut_comm_agree(t->comm, st);
+}
+
+/* Plan the network. What has to be measured for that is measured by rank 0, unless the checkpoint says it. Collective. */
+static fut_status plan_model(fut_trainer *t, const fut_checkpoint_meta *resumed)
+{
+    fut_status st = FUT_OK;
+    int slots = t->my_end - t->my_first;
+    if (fut_comm_rank(t->comm) == 0) {
+        bool same = strcmp(fut_str_text(&resumed->library), t->info.library) == 0;
+        if (same && resumed->tuning.length > 0) st = t->bk->tuning_set(t->bk, fut_str_text(&resumed->tuning));
+        if (st == FUT_OK) st = fut_net_reserve(t->net, slots, largest_shard(t), true);
+        if (st == FUT_OK) st = t->bk->tuning_get(t->bk, &t->meta.tuning);
+    }
+    FUT_TRY(fut_comm_agree(t->comm, st));
+    FUT_TRY(share_tuning(t));
+    return fut_comm_agree(t->comm, fut_net_reserve(t->net, slots, largest_shard(t), true));
+}
+
 static fut_status create_step_memory(fut_trainer *t)
 {
     const fut_config *config = t->config;
+    fut_backend *bk = t->bk;
     int64_t batch = config->train.batch;
+    size_t bucket_bytes = t->info.asynchronous ? BUCKET_BYTES : 0;
     t->dim = config->model.embedding;
-    FUT_TRY(fut_net_reserve(t->net, t->my_end - t->my_first, largest_shard(t), true));
-    FUT_TRY(fut_loss_create(t->bk, &config->loss, FUT_F32, batch, largest_shard(t), t->dim, &t->loss));
-    FUT_TRY(fut_optim_create(t->bk, &config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
-    FUT_TRY(fut_tree_create(t->comm, t->shards, fut_net_leaf_count(t->net), FUT_F32, &t->tree));
-    FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e_dealt));
-    FUT_TRY(FUT_NEW_ARRAY(batch * t->dim, &t->e));
-    FUT_TRY(FUT_NEW_ARRAY(largest_shard(t) * t->dim, &t->de));
-    FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf));
-    FUT_TRY(FUT_NEW_ARRAY(fut_net_leaf_count(t->net), &t->leaf_sum));
+    t->recorded_moves = -1;
+    FUT_TRY(fut_loss_create(bk, &config->loss, FUT_F32, batch, largest_shard(t), t->dim, &t->loss));
+    FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
+    if (config->precision == FUT_PRECISION_F16)
+        FUT_TRY(fut_optim_set_control(
+            t->optim, &(fut_step_control){.scale = first_loss_scale, .unscale = 1, .growth_every = LOSS_SCALE_GROWTH_EVERY, .finite = 1}));
+    FUT_TRY(fut_tree_create(t->device_comm, bk, t->shards, fut_net_leaf_count(t->net), FUT_F32, bucket_bytes, &t->tree));
+    size_t columns = (size_t)t->loss->type->sums + 1;
+    FUT_TRY(bk->alloc(bk, (size_t)(batch * t->dim) * sizeof(float), (void **)&t->e_dealt));
+    FUT_TRY(bk->alloc(bk, (size_t)(batch * t->dim) * sizeof(float), (void **)&t->e));
+    FUT_TRY(bk->alloc(bk, (size_t)(largest_shard(t) * t->dim) * sizeof(float), (void **)&t->de));
+    FUT_TRY(bk->alloc(bk, (size_t)t->shards * columns * sizeof(double), (void **)&t->loss_rows));
+    FUT_TRY(bk->alloc(bk, columns * sizeof(double), (void **)&t->loss_total));
+    FUT_TRY(bk->alloc(bk, sizeof *t->scalars, (void **)&t->scalars));
+    FUT_TRY(bk->alloc_host(bk, FUT_PLACES * sizeof *t->host_scalars, (void **)&t->host_scalars));
+    FUT_TRY(bk->alloc_host(bk, FUT_PLACES * sizeof *t->outcomes, (void **)&t->outcomes));
+    for (int i = 0; i < FUT_PLACES; i++)
+        FUT_TRY(bk->event_create(bk, &t->pending[i].done));
     return FUT_OK;
+}
+
+static fut_status create_feed(fut_trainer *t)
+{
+    int64_t size = t->config->data.size;
+    int64_t mine = largest_shard(t) * (t->my_end - t->my_first);
+    return fut_feed_create(t->bk, t->device_comm, t->batches, t->shards, t->config->train.batch, mine, size * size * 3, &t->feed);
 }
 
 static fut_status create_batches(fut_trainer *t)
 {
     const fut_config_train *train = &t->config->train;
-    FUT_TRY(fut_batches_create(t->config, t->comm, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
+    FUT_TRY(fut_batches_create(t->config, t->comm, t->bk, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
     t->total_steps = train->steps > 0 ? train->steps : train->epochs * fut_batches_per_epoch(t->batches);
     return FUT_OK;
 }
@@ -216,12 +292,16 @@ static fut_status create_batches(fut_trainer *t)
 /* Rank 0 has the state; everyone gets it. */
 static fut_status share_state(fut_trainer *t)
 {
-    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_params(t->net), fut_net_param_count(t->net), FUT_F32, 0, "parameters"));
-    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_stats(t->net), fut_net_stat_count(t->net), FUT_F32, 0, "statistics"));
-    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_steps_tracked(t->net), 1, FUT_I64, 0, "statistics"));
-    FUT_TRY(fut_comm_broadcast(t->comm, &t->optim->steps, 1, FUT_I64, 0, "optimizer"));
+    fut_step_control control = {0};
+    fut_comm *devices = t->device_comm;
+    FUT_TRY(fut_comm_broadcast(devices, fut_net_params(t->net), fut_net_param_count(t->net), FUT_F32, 0, "parameters"));
+    FUT_TRY(fut_comm_broadcast(devices, fut_net_stats(t->net), fut_net_stat_count(t->net), FUT_F32, 0, "statistics"));
     for (int i = 0; i < t->optim->type->slots; i++)
-        FUT_TRY(fut_comm_broadcast(t->comm, t->optim->slot[i], t->optim->count, FUT_F32, 0, "optimizer"));
+        FUT_TRY(fut_comm_broadcast(devices, t->optim->slot[i], t->optim->count, FUT_F32, 0, "optimizer"));
+    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_steps_tracked(t->net), 1, FUT_I64, 0, "statistics"));
+    FUT_TRY(fut_comm_agree(t->comm, fut_optim_get_control(t->optim, &control)));
+    FUT_TRY(fut_order_broadcast(t->comm, &control, sizeof control, "optimizer"));
+    FUT_TRY(fut_comm_agree(t->comm, fut_optim_set_control(t->optim, &control)));
     fut_net_params_changed(t->net);
     return FUT_OK;
 }
@@ -265,25 +345,49 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
     return fut_batches_begin_epoch(t->batches, t->progress.batch, t->progress.step);
 }
 
-fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *t)
+static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
 {
     fut_status st = FUT_OK;
+    fut_comm *comm = t->comm;
     resume_point point = {.step = -1};
-    t->config = config;
-    t->comm = comm;
-    FUT_TRY(fut_model_describe(config, &t->meta.model));
-    FUT_TRY(fut_config_print(config, &t->meta.config));
-    if (fut_comm_rank(comm) == 0) st = open_folder(t, &point);
+    FUT_TRY(fut_model_describe(t->config, &t->meta.model));
+    FUT_TRY(fut_config_print(t->config, &t->meta.config));
+    if (fut_comm_rank(comm) == 0) st = open_folder(t, &point, resumed);
     FUT_TRY(fut_comm_agree(comm, st));
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
     FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
     FUT_TRY(fut_comm_agree(comm, create_model(t, &point)));
+    FUT_TRY(connect_devices(t));
+    FUT_TRY(plan_model(t, resumed));
     FUT_TRY(fut_comm_agree(comm, create_step_memory(t)));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
-    FUT_TRY(start_or_resume(t, &point));
+    FUT_TRY(fut_comm_agree(comm, create_feed(t)));
+    return start_or_resume(t, &point);
+}
+
+fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *t)
+{
+    fut_checkpoint_meta resumed = {0};
+    t->config = config;
+    t->comm = comm;
+    fut_status st = open_run(t, &resumed);
+    fut_checkpoint_meta_fini(&resumed);
     t->last_save = fut_clock_now();
-    return FUT_OK;
+    return st;
+}
+
+static void free_step_memory(fut_trainer *t)
+{
+    fut_backend *bk = t->bk;
+    void *device[] = {t->e_dealt, t->e, t->de, t->loss_rows, t->loss_total, t->scalars};
+    void *host[] = {t->host_scalars, t->outcomes};
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        if (device[i] != NULL) bk->free(bk, device[i]);
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++)
+        if (host[i] != NULL) bk->free_host(bk, host[i]);
+    for (int i = 0; i < FUT_PLACES; i++)
+        if (t->pending[i].done != NULL) bk->event_destroy(bk, t->pending[i].done);
 }
 
 void fut_trainer_close(fut_trainer *t)
@@ -291,16 +395,16 @@ void fut_trainer_close(fut_trainer *t)
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
+    if (t->bk != NULL) free_step_memory(t);
+    fut_feed_destroy(&t->feed);
     fut_tree_destroy(&t->tree);
     fut_batches_destroy(&t->batches);
     fut_optim_destroy(&t->optim);
     fut_loss_destroy(&t->loss);
     fut_net_destroy(&t->net);
+    if (t->device_comm != t->comm) fut_comm_destroy(&t->device_comm);
     fut_backend_destroy(&t->bk);
     fut_dataset_close(&t->dataset);
-    void *blocks[] = {t->e_dealt, t->e, t->de, t->leaf, t->leaf_sum};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        fut_mem_free(blocks[i]);
     fut_checkpoint_meta_fini(&t->meta);
     fut_run_folder_close(&t->folder);
 }

@@ -1,17 +1,18 @@
 /* The registry of backends, and what every op shares. */
 #include "core/backend/backend.h"
 
+#include "core/base/log.h"
 #include "core/base/str.h"
 
 #include <string.h>
 
-#define FUT_BACKEND(row) fut_status fut_backend_create_##row(int threads, fut_backend **bk_out) FUT_MUST_CHECK;
+#define FUT_BACKEND(row) fut_status fut_backend_create_##row(const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;
 #include "core/backend/backends.def"
 #undef FUT_BACKEND
 
 typedef struct registry_row {
     const char *name;
-    fut_status (*create)(int threads, fut_backend **bk_out);
+    fut_status (*create)(const fut_backend_options *options, fut_backend **bk_out);
 } registry_row;
 
 static const registry_row registry[] = {
@@ -22,14 +23,15 @@ static const registry_row registry[] = {
 enum { REGISTRY_ROWS = sizeof registry / sizeof registry[0] };
 
 /* The last row whose device is here. A device that is missing is no failure; one that is broken is. */
-static fut_status create_best(int threads, fut_backend **bk_out)
+static fut_status create_best(const fut_backend_options *options, fut_backend **bk_out)
 {
     for (int i = REGISTRY_ROWS - 1; i > 0; i--) {
-        fut_status st = registry[i].create(threads, bk_out);
+        fut_status st = registry[i].create(options, bk_out);
         if (st != FUT_ERR_UNSUPPORTED) return st;
+        FUT_INFO("backend %s: %s", registry[i].name, fut_trail_message());
         fut_trail_clear();
     }
-    return registry[0].create(threads, bk_out);
+    return registry[0].create(options, bk_out);
 }
 
 static const char *nearest_name(const char *name)
@@ -40,12 +42,12 @@ static const char *nearest_name(const char *name)
     return fut_str_nearest(name, words);
 }
 
-fut_status fut_backend_create(const char *name, int threads, fut_backend **bk_out)
+fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out)
 {
-    FUT_CHECK(threads > 0, FUT_ERR_CONFIG, "backend %s: %d threads, must be at least 1", name, threads);
-    if (strcmp(name, "auto") == 0) return create_best(threads, bk_out);
+    FUT_CHECK(options->threads > 0, FUT_ERR_CONFIG, "backend %s: %d threads, must be at least 1", name, options->threads);
+    if (strcmp(name, "auto") == 0) return create_best(options, bk_out);
     for (int i = 0; i < REGISTRY_ROWS; i++)
-        if (strcmp(name, registry[i].name) == 0) return registry[i].create(threads, bk_out);
+        if (strcmp(name, registry[i].name) == 0) return registry[i].create(options, bk_out);
     const char *nearest = nearest_name(name);
     if (nearest) return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; did you mean '%s'?", name, nearest);
     return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; 'auto' takes the best one here", name);

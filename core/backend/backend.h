@@ -1,5 +1,5 @@
 /* A backend: device functions and kernels behind one struct of functions. `ref` is the oracle (plain loops, f32 and f64), `cpu` the
- * default.
+ * default, `cuda` one NVIDIA GPU.
  *
  * Two kinds of data cross this interface:
  *   activation   logical [n, c, h, w]; the layout in memory is the backend's own business (blocked on CPU, NHWC on CUDA), a function of
@@ -9,11 +9,15 @@
  * d]. Parameters, statistics and embeddings have the `real` dtype of the backend's plan: f32, or f64 on `ref` for gradient checks.
  *
  * Kernels on activations are planned once for a shape (fut_op) and then run with no allocation; the others are immediate.
- * All pointers are device memory of this backend, borrowed until the stream passes the call. Not thread-safe: one caller per backend. */
+ * All pointers are device memory of this backend unless a comment says host, borrowed until the stream passes the call: work is enqueued on
+ * a stream and the host goes on. Work on one stream runs in order; two streams know of each other by events only. The CPU's streams are
+ * done when the call returns. Nothing between fut_backend.record_begin and record_end may allocate or wait. Not thread-safe: one caller per
+ * backend. */
 #ifndef FUT_CORE_BACKEND_BACKEND_H
 #define FUT_CORE_BACKEND_BACKEND_H
 
 #include "core/base/status.h"
+#include "core/base/str.h"
 #include "core/tensor/dtype.h"
 
 #include <stdbool.h>
@@ -25,14 +29,16 @@ extern "C" {
 #endif
 
 typedef struct fut_backend fut_backend;
-typedef struct fut_stream fut_stream; /* NULL is the backend's default stream; CPU streams are synchronous */
-typedef struct fut_event fut_event;
+typedef struct fut_stream fut_stream;       /* NULL is the backend's own stream; CPU streams are synchronous */
+typedef struct fut_event fut_event;         /* a place in a stream */
+typedef struct fut_recording fut_recording; /* work recorded once, to be replayed */
 
 typedef struct fut_shape4 {
     int64_t n, c, h, w;
 } fut_shape4;
 
-typedef enum fut_act_kind { FUT_ACT_NONE, FUT_ACT_RELU, FUT_ACT_RELU6, FUT_ACT_SILU } fut_act_kind;
+/* PRELU has a learned slope for negative inputs, one a channel: a third parameter. */
+typedef enum fut_act_kind { FUT_ACT_NONE, FUT_ACT_RELU, FUT_ACT_RELU6, FUT_ACT_SILU, FUT_ACT_PRELU } fut_act_kind;
 
 /* Convolution without bias. Padding may be asymmetric (TensorFlow's SAME). */
 typedef struct fut_conv_desc {
@@ -56,6 +62,13 @@ typedef struct fut_norm_act_desc {
     bool residual, residual_after;
     fut_dtype dtype, real;
 } fut_norm_act_desc;
+
+/* Largest of each window of kernel x kernel; padding never wins. */
+typedef struct fut_max_pool_desc {
+    fut_shape4 x;
+    int64_t kernel, stride, pad;
+    fut_dtype dtype;
+} fut_max_pool_desc;
 
 /* y = x * sigmoid(W2 act(W1 mean_hw(x) + b1) + b2), W1 [reduced, c], W2 [c, reduced]. timm's SqueezeExcite. */
 typedef struct fut_se_desc {
@@ -108,28 +121,44 @@ typedef struct fut_backend_info {
     const char *library; /* "oneDNN 2.6.3, avx512_core_bf16": same bits need the same text */
     int threads;
     bool deterministic;
-    size_t bytes_free;
+    bool asynchronous; /* calls return before the work is done; recordings are worth making */
+    size_t bytes_free, bytes_total;
+    const char *model; /* of the device, the same text on all of its kind: ranks must have one model; "" where that does not matter */
+    const char *uuid;  /* of the device, so that two ranks never share one unknowingly; "" where sharing is harmless */
 } fut_backend_info;
 
+/* What a step's kernels keep on the device from one step to the next, so that no decision of a step waits for the host. The checkpoint
+ * keeps `steps`, `scale` and `good_steps`. Only step_check writes it. */
+typedef struct fut_step_control {
+    int64_t steps;        /* optimizer steps taken; a skipped step does not count */
+    double scale;         /* what the loss's gradient is multiplied by: 1, or dynamic for f16 */
+    int64_t good_steps;   /* since the scale last changed */
+    int64_t growth_every; /* good steps after which the scale doubles; 0: the scale is fixed and a bad step is an error for the host */
+    double unscale;       /* 1 / scale of this step's gradients */
+    double squares;       /* sum of squares of this step's gradients, unscaled */
+    int64_t finite;       /* 0: the gradient had an infinity or a NaN, the step changes nothing */
+} fut_step_control;
+
 typedef struct fut_adam_args {
-    int64_t step; /* 1-based */
-    double lr, beta1, beta2, eps, weight_decay;
+    double beta1, beta2, eps, weight_decay;
+    bool decoupled; /* AdamW; else weight decay is added to the gradient */
 } fut_adam_args;
 
 /* Pairs of one shard's rows against the global batch. `row[i]` is the position of local row i in the batch.
  * A pair (row[i], j) counts when row[i] != j and image[row[i]] != image[j]; it is positive when labels agree. */
 typedef struct fut_pair_rows {
     int64_t n, batch, dim;
-    const int64_t *row;   /* [n] */
-    const int64_t *label; /* [batch] */
-    const int64_t *image; /* [batch] image ids */
+    const int64_t *row;   /* [n] device */
+    const int64_t *label; /* [batch] device */
+    const int64_t *image; /* [batch] device; image ids */
 } fut_pair_rows;
 
 /* Hinge on similarity or distance v: positives  [sign * (v - pos_margin)]+, negatives [sign * (neg_margin - v)]+ ; sign = -1 for
  * similarities. */
 typedef struct fut_pair_hinge {
     double pos_margin, neg_margin;
-    int sign; /* +1 distance, -1 similarity */
+    int sign;             /* +1 distance, -1 similarity */
+    int per_pos, per_neg; /* enum fut_pair_sum that the loss of positives and of negatives is divided by, 0 where that sum is 0 */
 } fut_pair_hinge;
 
 enum fut_pair_sum {
@@ -146,16 +175,39 @@ enum fut_pair_sum {
 
 struct fut_backend {
     const char *name;
-    /* device half */
+    /* device half: memory */
     fut_status (*alloc)(fut_backend *bk, size_t bytes, void **ptr_out);
     void (*free)(fut_backend *bk, void *ptr);
+    /* Host memory that upload and download reach without a copy in between. */
+    fut_status (*alloc_host)(fut_backend *bk, size_t bytes, void **ptr_out);
+    void (*free_host)(fut_backend *bk, void *ptr);
+    /* The host's side must stay as it is until the stream has passed. */
     fut_status (*upload)(fut_backend *bk, void *device, const void *host, size_t bytes, fut_stream *s);
     fut_status (*download)(fut_backend *bk, void *host, const void *device, size_t bytes, fut_stream *s);
     fut_status (*copy)(fut_backend *bk, void *dst, const void *src, size_t bytes, fut_stream *s);
     fut_status (*fill_zero)(fut_backend *bk, void *dst, size_t bytes, fut_stream *s);
-    fut_status (*sync)(fut_backend *bk, fut_stream *s);
-    void (*info)(fut_backend *bk, fut_backend_info *info_out);
     size_t (*act_bytes)(fut_backend *bk, fut_shape4 shape, fut_dtype dtype);
+    /* device half: order */
+    fut_status (*stream_create)(fut_backend *bk, fut_stream **s_out);
+    void (*stream_destroy)(fut_backend *bk, fut_stream *s);
+    void *(*stream_native)(fut_backend *bk, fut_stream *s); /* what the device's other libraries call it (cudaStream_t); host: NULL */
+    fut_status (*event_create)(fut_backend *bk, fut_event **e_out);
+    void (*event_destroy)(fut_backend *bk, fut_event *e);
+    fut_status (*event_record)(fut_backend *bk, fut_event *e, fut_stream *s);
+    fut_status (*event_wait)(fut_backend *bk, fut_stream *s, fut_event *e);  /* s goes on once e has passed */
+    fut_status (*event_done)(fut_backend *bk, fut_event *e, bool *done_out); /* never waits; reports an error of the device */
+    fut_status (*event_seconds)(fut_backend *bk, fut_event *from, fut_event *to, double *seconds_out); /* both passed */
+    fut_status (*sync)(fut_backend *bk, fut_stream *s);                                                /* wait for one stream */
+    /* Work enqueued on s, and on streams that wait for it, between begin and end is recorded and does not run. Unsupported on the host. */
+    fut_status (*record_begin)(fut_backend *bk, fut_stream *s);
+    fut_status (*record_end)(fut_backend *bk, fut_stream *s, fut_recording **recording_out);
+    fut_status (*replay)(fut_backend *bk, fut_recording *recording, fut_stream *s);
+    void (*recording_destroy)(fut_backend *bk, fut_recording *recording);
+    /* Choices of algorithms made by measuring, as text: one rank measures, all others take its choices, a checkpoint keeps them. Empty
+     * where nothing is measured. set before planning; what does not fit this device is refused with FUT_ERR_CONFIG. */
+    fut_status (*tuning_get)(fut_backend *bk, fut_str *text);
+    fut_status (*tuning_set)(fut_backend *bk, const char *text);
+    void (*info)(fut_backend *bk, fut_backend_info *info_out);
     void (*destroy)(fut_backend *bk);
     /* kernels */
 #define FUT_KERNEL(name, args) fut_status(*name) args;
@@ -166,9 +218,18 @@ struct fut_backend {
 /* Bytes of memory that parameters in kernel layout take are allocated by the op itself at plan time through bk->alloc. */
 void fut_op_destroy(fut_op **op);
 
-/* Create a backend by name: "auto" (best available), "cpu", "ref". threads: CPU threads to use, set before any primitive is created.
+typedef struct fut_backend_options {
+    int threads;              /* CPU threads to use, set before any primitive is created; at least 1 */
+    int device;               /* GPU: which of the visible ones, as the rank's place on its node */
+    int ranks_on_node;        /* for the message when there are more ranks than GPUs; 0: unknown */
+    bool tf32;                /* GPU: f32 convolutions may round their inputs to TF32 */
+    bool deterministic;       /* GPU: only algorithms that give the same bits every time */
+    const char *cache_folder; /* GPU: where choices of algorithms are kept; NULL: nowhere */
+} fut_backend_options;
+
+/* Create a backend by name: "auto" (best available), "cuda", "cpu", "ref". "auto" logs why a better one was not taken.
  * Errors: FUT_ERR_CONFIG for an unknown name (nearest name given), FUT_ERR_UNSUPPORTED with the device's own reason. */
-fut_status fut_backend_create(const char *name, int threads, fut_backend **bk_out) FUT_MUST_CHECK;
+fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;
 void fut_backend_destroy(fut_backend **bk);
 
 #ifdef __cplusplus

@@ -25,30 +25,32 @@ static const fut_opt options[] = {
 static fut_pair_hinge hinge_of(const fut_loss *loss)
 {
     const contrastive_config *config = loss->config;
-    return (fut_pair_hinge){.pos_margin = config->pos_margin, .neg_margin = config->neg_margin, .sign = -1};
+    return (fut_pair_hinge){.pos_margin = config->pos_margin,
+                            .neg_margin = config->neg_margin,
+                            .sign = -1,
+                            .per_pos = FUT_PAIR_ACTIVE_POS,
+                            .per_neg = FUT_PAIR_ACTIVE_NEG};
 }
 
-static fut_status contrastive_rows(fut_loss *loss, const fut_pair_rows *rows, double *sums_out)
+static fut_status contrastive_rows(fut_loss *loss, const fut_pair_rows *rows, double *sums)
 {
     fut_pair_hinge hinge = hinge_of(loss);
     FUT_TRY(loss->bk->similarity_rows(loss->bk, rows, loss->real, loss->h, loss->sim, NULL));
-    return loss->bk->pair_hinge_sums(loss->bk, rows, &hinge, loss->real, loss->sim, sums_out, NULL);
-}
-
-static double ratio(double sum, double count)
-{
-    return count > 0 ? sum / count : 0;
+    return loss->bk->pair_hinge_sums(loss->bk, rows, &hinge, loss->real, loss->sim, sums, NULL);
 }
 
 static fut_status contrastive_grad(fut_loss *loss, const fut_pair_rows *rows, const double *sums, void *dh)
 {
     fut_backend *bk = loss->bk;
     fut_pair_hinge hinge = hinge_of(loss);
-    double w_pos = ratio(1, sums[FUT_PAIR_ACTIVE_POS]);
-    double w_neg = ratio(1, sums[FUT_PAIR_ACTIVE_NEG]);
     FUT_TRY(bk->similarity_rows(bk, rows, loss->real, loss->h, loss->sim, NULL)); /* again: cheaper than keeping every shard's rows */
-    FUT_TRY(bk->pair_hinge_grad(bk, rows, &hinge, loss->real, loss->sim, w_pos, w_neg, loss->sim, NULL));
+    FUT_TRY(bk->pair_hinge_grad(bk, rows, &hinge, loss->real, loss->sim, sums, loss->sim, NULL));
     return bk->rows_times(bk, rows, loss->real, 2.0, loss->sim, loss->h, dh, NULL);
+}
+
+static double ratio(double sum, double count)
+{
+    return count > 0 ? sum / count : 0;
 }
 
 static void contrastive_report(const double *sums, fut_loss_report *report_out)

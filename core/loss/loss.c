@@ -29,8 +29,6 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, fut_d
                        .dim = dim};
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->h), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_batch * width, &loss->norm), out);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * dim) * width, &loss->row_h), out);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_rows * width, &loss->row_norm), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch) * width, &loss->sim), out);
     *loss_out = loss;
     loss = NULL;
@@ -43,7 +41,7 @@ void fut_loss_destroy(fut_loss **loss)
 {
     if (*loss == NULL) return;
     fut_backend *bk = (*loss)->bk;
-    void *blocks[] = {(*loss)->h, (*loss)->norm, (*loss)->row_h, (*loss)->row_norm, (*loss)->sim};
+    void *blocks[] = {(*loss)->h, (*loss)->norm, (*loss)->sim};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i] != NULL) bk->free(bk, blocks[i]);
     fut_mem_free(*loss);
@@ -66,26 +64,18 @@ static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row,
     return FUT_OK;
 }
 
-fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums_out)
+fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums)
 {
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
-    return loss->type->rows(loss, &rows, sums_out);
+    return loss->type->rows(loss, &rows, sums);
 }
 
 fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *sums, void *de_out)
 {
     fut_backend *bk = loss->bk;
-    size_t width = fut_dtype_size(loss->real);
-    size_t row_bytes = (size_t)loss->dim * width;
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(loss->type->grad(loss, &rows, sums, de_out)); /* d loss / d h, then through the normalisation in place */
-    for (int64_t i = 0; i < n; i++) {
-        const char *h = (const char *)loss->h + (size_t)row[i] * row_bytes;
-        const char *norm = (const char *)loss->norm + (size_t)row[i] * width;
-        FUT_TRY(bk->copy(bk, (char *)loss->row_h + (size_t)i * row_bytes, h, row_bytes, NULL));
-        FUT_TRY(bk->copy(bk, (char *)loss->row_norm + (size_t)i * width, norm, width, NULL));
-    }
-    return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, loss->row_h, loss->row_norm, de_out, de_out, NULL);
+    return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, row, loss->h, loss->norm, de_out, de_out, NULL);
 }

@@ -138,18 +138,31 @@ void fut_net_params_changed(fut_net *net)
     net->version++;
 }
 
+void fut_net_step_taken(fut_net *net)
+{
+    net->steps++;
+    fut_net_params_changed(net);
+}
+
+int64_t fut_net_moves(const fut_net *net)
+{
+    return net->moves;
+}
+
 int64_t *fut_net_steps_tracked(fut_net *net)
 {
     return &net->steps;
 }
 
 /* Replace a block that holds nothing by one of at least `bytes`. */
-static fut_status grow(fut_backend *bk, size_t bytes, void **block, size_t *block_bytes)
+static fut_status grow(fut_net *net, size_t bytes, void **block, size_t *block_bytes)
 {
+    fut_backend *bk = net->bk;
     if (bytes <= *block_bytes) return FUT_OK;
-    bk->free(bk, *block);
+    if (*block) bk->free(bk, *block);
     *block = NULL;
     *block_bytes = 0;
+    net->moves++;
     FUT_TRY(bk->alloc(bk, bytes, block));
     *block_bytes = bytes;
     return FUT_OK;
@@ -157,7 +170,7 @@ static fut_status grow(fut_backend *bk, size_t bytes, void **block, size_t *bloc
 
 fut_status fut_net_grow_slot(fut_net *net, fut_slot *slot, size_t bytes)
 {
-    return grow(net->bk, bytes, &slot->memory, &slot->bytes);
+    return grow(net, bytes, &slot->memory, &slot->bytes);
 }
 
 fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **plan_out)
@@ -171,7 +184,7 @@ fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **
     FUT_CHECK(n > 0, FUT_ERR_SHAPE, "a plan for %lld images", (long long)n);
     fut_plan *plan = NULL;
     FUT_TRY(fut_plan_create(net->bk, &net->spec, net->graph, n, training, &plan));
-    fut_status st = grow(net->bk, plan->region_bytes[FUT_REGION_SHARED], &net->shared, &net->shared_bytes);
+    fut_status st = grow(net, plan->region_bytes[FUT_REGION_SHARED], &net->shared, &net->shared_bytes);
     if (st != FUT_OK) {
         fut_plan_destroy(&plan);
         return st;

@@ -55,6 +55,10 @@ int64_t fut_net_leaf_count(const fut_net *net);  /* P + Q */
 void *fut_net_params(fut_net *net);
 void *fut_net_stats(fut_net *net);
 void fut_net_params_changed(fut_net *net);
+/* A training step has changed parameters and statistics: fut_net_params_changed, and one more step tracked. */
+void fut_net_step_taken(fut_net *net);
+/* How often memory of the net has moved: a recording of its work made before the last move is void. */
+int64_t fut_net_moves(const fut_net *net);
 /* batch-norm num_batches_tracked: steps of training seen. */
 int64_t *fut_net_steps_tracked(fut_net *net);
 
@@ -66,15 +70,23 @@ fut_status fut_net_init(fut_net *net, uint64_t seed) FUT_MUST_CHECK;
 fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training) FUT_MUST_CHECK;
 fut_status fut_net_plan(fut_net *net, int64_t n, bool training) FUT_MUST_CHECK;
 
-/* rgb: u8 [n, size, size, 3], host or device memory as the backend has it (CPU: host). embeddings: [n, d] real, device. */
+/* rgb: u8 [n, size, size, 3] device. embeddings: [n, d] real, device. All enqueue on the backend's own stream. */
 fut_status fut_net_forward(fut_net *net, int slot, int64_t n, const uint8_t *rgb,
                            void *embeddings_out) FUT_MUST_CHECK; /* training: batch statistics */
 fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb,
                                 void *embeddings_out) FUT_MUST_CHECK; /* running statistics; touches no slot */
-/* leaf_out: [leaf_count] real, overwritten. Uses up the slot's forward; parameters must not have changed since. */
-fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out) FUT_MUST_CHECK;
-/* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf; counts one step. */
-fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards) FUT_MUST_CHECK;
+/* Told after each part of the backward: the leaf is complete from element `first` to its end. first falls; 0 comes last. */
+typedef struct fut_net_progress {
+    fut_status (*ready)(void *context, int64_t first);
+    void *context;
+} fut_net_progress;
+/* leaf_out: [leaf_count] real, device, overwritten. Uses up the slot's forward; parameters must not have changed since. progress may be
+ * NULL. */
+fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out,
+                            const fut_net_progress *progress) FUT_MUST_CHECK;
+/* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf, unless control says that the
+ * step is not finite. */
+fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control) FUT_MUST_CHECK;
 
 /* For people and tests: bytes planned (activations per slot, shared, prepared weights). */
 typedef struct fut_net_memory {

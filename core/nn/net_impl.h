@@ -18,6 +18,7 @@ struct fut_net {
     void *params, *stats; /* packs, device */
     int64_t steps;
     int64_t version; /* of the parameters; starts at 1 */
+    int64_t moves;   /* of blocks below */
     fut_plan *plans; /* a list: few shapes ever occur */
     fut_slot *slots;
     int slot_count;

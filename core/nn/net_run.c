@@ -129,7 +129,19 @@ static fut_status add(const walk *w, const fut_plan_sum *sum)
     return bk->act_add(bk, shape, w->net->spec.dtype, resolve(w, sum->from), resolve(w, sum->to), NULL);
 }
 
-static fut_status walk_backward(const walk *w)
+/* End of the parameters of nodes before `node`, whose gradients are still to come: the leaf is complete from there on. */
+static int64_t unfinished_end(const fut_graph *graph, int node)
+{
+    int64_t end = 0;
+    for (int i = 0; i < node; i++)
+        for (int k = 0; k < graph->nodes[i].params; k++) {
+            const fut_net_tensor *tensor = &graph->tensors[graph->nodes[i].param[k]];
+            if (tensor->offset + tensor->count > end) end = tensor->offset + tensor->count;
+        }
+    return end;
+}
+
+static fut_status walk_backward(const walk *w, const fut_net_progress *progress)
 {
     for (int i = w->plan->node_count - 1; i >= 0; i--) {
         const fut_plan_node *p = &w->plan->nodes[i];
@@ -143,6 +155,7 @@ static fut_status walk_backward(const walk *w)
         }
         FUT_TRY(add(w, &p->sum_x));
         FUT_TRY(add(w, &p->sum_residual));
+        if (progress) FUT_TRY(progress->ready(progress->context, unfinished_end(w->net->graph, i)));
     }
     return FUT_OK;
 }
@@ -180,7 +193,8 @@ fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb, voi
     return walk_forward(&w, rgb);
 }
 
-fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out)
+fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out,
+                            const fut_net_progress *progress)
 {
     fut_slot *slot = NULL;
     FUT_TRY(find_slot(net, slot_index, &slot));
@@ -192,18 +206,15 @@ fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void 
     slot->filled = NULL;
     /* The embeddings' gradient is only read, like every dy. */
     walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = (void *)d_embeddings, .leaf = leaf_out};
-    FUT_TRY(walk_backward(&w));
     size_t real = fut_dtype_size(net->spec.real);
     void *stats = (char *)leaf_out + (size_t)net->graph->param_count * real;
-    return net->bk->copy(net->bk, stats, resolve(&w, plan->batch), (size_t)net->graph->stat_count * real, NULL);
+    FUT_TRY(net->bk->copy(net->bk, stats, resolve(&w, plan->batch), (size_t)net->graph->stat_count * real, NULL));
+    return walk_backward(&w, progress);
 }
 
-fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards)
+fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control)
 {
     FUT_CHECK(shards > 0, FUT_ERR_INTERNAL, "statistics of %d shards", shards);
     const void *sum = (const char *)leaf_sum + (size_t)net->graph->param_count * fut_dtype_size(net->spec.real);
-    FUT_TRY(net->bk->axpby(net->bk, net->graph->stat_count, net->spec.real, stats_momentum / shards, sum, 1 - stats_momentum, net->stats,
-                           NULL));
-    net->steps++;
-    return FUT_OK;
+    return net->bk->update_stats(net->bk, net->graph->stat_count, net->spec.real, stats_momentum, shards, control, sum, net->stats, NULL);
 }

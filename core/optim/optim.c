@@ -24,6 +24,8 @@ fut_status fut_optim_create(fut_backend *bk, const fut_opt_variant *config, fut_
         FUT_TRY_GOTO(bk->alloc(bk, bytes, &optim->slot[i]), out);
         FUT_TRY_GOTO(bk->fill_zero(bk, optim->slot[i], bytes, NULL), out);
     }
+    FUT_TRY_GOTO(bk->alloc(bk, sizeof *optim->control, (void **)&optim->control), out);
+    FUT_TRY_GOTO(fut_optim_set_control(optim, &(fut_step_control){.scale = 1, .unscale = 1, .finite = 1}), out);
     *optim_out = optim;
     optim = NULL;
 out:
@@ -36,6 +38,7 @@ void fut_optim_destroy(fut_optim **optim)
     if (*optim == NULL) return;
     for (int i = 0; i < FUT_OPTIM_SLOTS_MAX; i++)
         if ((*optim)->slot[i] != NULL) (*optim)->bk->free((*optim)->bk, (*optim)->slot[i]);
+    if ((*optim)->control != NULL) (*optim)->bk->free((*optim)->bk, (*optim)->control);
     fut_mem_free(*optim);
     *optim = NULL;
 }
@@ -45,8 +48,27 @@ double fut_optim_base_lr(const fut_optim *optim)
     return optim->type->base_lr(optim->config);
 }
 
-fut_status fut_optim_step(fut_optim *optim, double lr, void *params, const void *grads)
+fut_status fut_optim_get_control(fut_optim *optim, fut_step_control *control_out)
 {
-    optim->steps++;
+    fut_backend *bk = optim->bk;
+    FUT_TRY(bk->download(bk, control_out, optim->control, sizeof *control_out, NULL));
+    return bk->sync(bk, NULL);
+}
+
+fut_status fut_optim_set_control(fut_optim *optim, const fut_step_control *control)
+{
+    fut_backend *bk = optim->bk;
+    FUT_TRY(bk->upload(bk, optim->control, control, sizeof *control, NULL));
+    return bk->sync(bk, NULL);
+}
+
+fut_status fut_optim_check(fut_optim *optim, const void *grads, const double *loss, int64_t loss_count)
+{
+    fut_backend *bk = optim->bk;
+    return bk->step_check(bk, optim->count, optim->real, grads, loss, loss_count, optim->control, NULL);
+}
+
+fut_status fut_optim_step(fut_optim *optim, const double *lr, void *params, const void *grads)
+{
     return optim->type->step(optim, lr, params, grads);
 }

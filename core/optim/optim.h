@@ -17,7 +17,7 @@ typedef struct fut_optim_type {
     int slots;                                  /* arrays of the parameters' size */
     const char *slot_name[FUT_OPTIM_SLOTS_MAX]; /* PyTorch's: "exp_avg" */
     double (*base_lr)(const void *config);
-    fut_status (*step)(fut_optim *optim, double lr, void *params, const void *grads);
+    fut_status (*step)(fut_optim *optim, const double *lr, void *params, const void *grads);
 } fut_optim_type;
 
 struct fut_optim {
@@ -26,7 +26,7 @@ struct fut_optim {
     fut_backend *bk;
     fut_dtype real;
     int64_t count;                   /* parameters */
-    int64_t steps;                   /* taken so far; part of the checkpoint */
+    fut_step_control *control;       /* device; part of the checkpoint */
     void *slot[FUT_OPTIM_SLOTS_MAX]; /* device [count]; part of the checkpoint */
 };
 
@@ -38,8 +38,15 @@ fut_status fut_optim_create(fut_backend *bk, const fut_opt_variant *config, fut_
                             fut_optim **optim_out) FUT_MUST_CHECK;
 void fut_optim_destroy(fut_optim **optim);
 double fut_optim_base_lr(const fut_optim *optim);
-/* params, grads: [count] device; params are updated in place. */
-fut_status fut_optim_step(fut_optim *optim, double lr, void *params, const void *grads) FUT_MUST_CHECK;
+/* The control block as it is now, and to put one back (a resume, a loss scale). Both wait for the device. */
+fut_status fut_optim_get_control(fut_optim *optim, fut_step_control *control_out) FUT_MUST_CHECK;
+fut_status fut_optim_set_control(fut_optim *optim, const fut_step_control *control) FUT_MUST_CHECK;
+
+/* Decide about a step: grads [count] device, the sum over shards; loss: f64 device [loss_count] that must be finite too, or NULL. */
+fut_status fut_optim_check(fut_optim *optim, const void *grads, const double *loss, int64_t loss_count) FUT_MUST_CHECK;
+/* Take the step that was decided about, or none where the gradient was not finite. lr: device. params, grads: [count] device; params are
+ * updated in place. */
+fut_status fut_optim_step(fut_optim *optim, const double *lr, void *params, const void *grads) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -142,7 +142,7 @@ static fut_status run(int argc, char **argv)
                          .mean = {.5, .5, .5},
                          .std = {.5, .5, .5},
                          .dtype = argc > 5 && strcmp(argv[5], "bf16") == 0 ? FUT_BF16 : FUT_F32};
-    FUT_TRY_GOTO(fut_backend_create("cpu", atoi(argv[4]), &bk), out);
+    FUT_TRY_GOTO(fut_backend_create("cpu", &(fut_backend_options){.threads = atoi(argv[4])}, &bk), out);
     planners = *bk;
     bk->conv = plan_conv;
     bk->norm_act = plan_norm;
@@ -159,7 +159,7 @@ static fut_status run(int argc, char **argv)
         start = fut_clock_now();
         fut_net_params_changed(net);
         FUT_TRY_GOTO(fut_net_forward(net, 0, batch, rgb, embeddings), out);
-        FUT_TRY_GOTO(fut_net_backward(net, 0, batch, embeddings, leaf), out);
+        FUT_TRY_GOTO(fut_net_backward(net, 0, batch, embeddings, leaf, NULL), out);
         double took = fut_clock_now() - start;
         wall += took;
         if (took < best) best = took;

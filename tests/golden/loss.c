@@ -157,7 +157,7 @@ static void check(const oracle *o)
     FILE *f = fopen(GOLDEN, "r");
     assert_non_null(f);
     assert_int_equal(fscanf(f, "#%*[^\n]"), 0);
-    FUT_TEST_OK(fut_backend_create(o->backend, 1, &bk));
+    FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 1}, &bk));
     for (; read_case(f, &g); cases++)
         check_case(bk, o, &g);
     assert_true(feof(f));

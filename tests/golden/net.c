@@ -47,7 +47,7 @@ static bool next_line(FILE *f, char *line, int max)
 
 static fut_net *make_net(const network *n, const oracle *o, int64_t size, fut_backend **bk)
 {
-    FUT_TEST_OK(fut_backend_create(o->backend, 2, bk));
+    FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 2}, bk));
     fut_net_spec spec = {.backbone = n->backbone, .embedding = n->embedding, .size = size, .dtype = o->real, .real = o->real};
     memcpy(spec.mean, net_fill_mean, sizeof spec.mean);
     memcpy(spec.std, net_fill_std, sizeof spec.std);
@@ -260,8 +260,9 @@ static void check_gradients(const network *n, const oracle *o)
     FUT_TEST_OK(bk->upload(bk, de, host, (size_t)count * real, NULL));
 
     FUT_TEST_OK(fut_net_forward(net, 0, IMAGES, rgb, e));
-    FUT_TEST_OK(fut_net_backward(net, 0, IMAGES, de, leaf));
-    FUT_TEST_OK(fut_net_update_stats(net, leaf, 1));
+    FUT_TEST_OK(fut_net_backward(net, 0, IMAGES, de, leaf, NULL));
+    FUT_TEST_OK(fut_net_update_stats(net, leaf, 1, &(fut_step_control){.finite = 1}));
+    fut_net_step_taken(net);
     FUT_TEST_OK(bk->download(bk, host, leaf, leaf_bytes, NULL));
     void *stats = (char *)host + (size_t)fut_net_param_count(net) * real;
     FUT_TEST_OK(bk->download(bk, stats, fut_net_stats(net), (size_t)fut_net_stat_count(net) * real, NULL));

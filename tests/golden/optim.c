@@ -31,7 +31,7 @@ static void begin(trial *t, const char *backend, fut_dtype real, int64_t count, 
     FUT_TEST_OK(fut_yaml_parse_text("case", settings, strlen(settings), &root));
     FUT_TEST_OK(fut_opt_load(table, &t->config, root));
     fut_yaml_destroy(&root);
-    FUT_TEST_OK(fut_backend_create(backend, 1, &t->bk));
+    FUT_TEST_OK(fut_backend_create(backend, &(fut_backend_options){.threads = 1}, &t->bk));
     FUT_TEST_OK(fut_optim_create(t->bk, &t->config.optimizer, real, count, &t->optim));
     t->lr = fut_optim_base_lr(t->optim);
 }
@@ -64,10 +64,11 @@ static void check(const char *name, const char *backend, fut_dtype real)
     for (int64_t i = 0; i < COUNT; i++)
         net_fill_store(real, t.p, i, net_fill_signed_unit(net_fill_hash("parameters"), i));
     for (int step; fscanf(f, "%d", &step) == 1;) {
-        while (t.optim->steps < step) {
+        while (t.optim->control->steps < step) {
             for (int64_t i = 0; i < COUNT; i++)
-                net_fill_store(real, t.g, i, gradient(t.optim->steps + 1, i));
-            FUT_TEST_OK(fut_optim_step(t.optim, t.lr, t.p, t.g));
+                net_fill_store(real, t.g, i, gradient(t.optim->control->steps + 1, i));
+            FUT_TEST_OK(fut_optim_check(t.optim, t.g, NULL, 0));
+            FUT_TEST_OK(fut_optim_step(t.optim, &t.lr, t.p, t.g));
         }
         double largest = 0, error = 0;
         for (int64_t i = 0; i < COUNT; i++) {
@@ -78,7 +79,7 @@ static void check(const char *name, const char *backend, fut_dtype real)
         }
         if (!(error / largest <= worst)) worst = error / largest;
     }
-    assert_int_equal(t.optim->steps, 200);
+    assert_int_equal(t.optim->control->steps, 200);
     double tolerance = real == FUT_F64 ? 1e-13 : 3 * spread;
     print_message("%s on %s %s: relative error %.2g, torch's own in f32 %.2g\n", name, backend, fut_dtype_name(real), worst, spread);
     if (!(worst <= tolerance)) fail_msg("above %g", tolerance);
@@ -112,7 +113,8 @@ static void three_parameters(void **state)
                         : "optimizer: {type: adam, lr: 1e-2, weight_decay: 1e-2}");
         memcpy(t.p, p0, sizeof p0);
         for (int step = 1; step <= 8; step++) {
-            FUT_TEST_OK(fut_optim_step(t.optim, t.lr, t.p, g[(step - 1) % 3]));
+            FUT_TEST_OK(fut_optim_check(t.optim, g[(step - 1) % 3], NULL, 0));
+            FUT_TEST_OK(fut_optim_step(t.optim, &t.lr, t.p, g[(step - 1) % 3]));
             if (decoupled && (step == 1 || step == 3 || step == 8)) FUT_TEST_CLOSE_F64(t.p, adamw[step / 3], 3, 0, 3e-7);
         }
         if (!decoupled) FUT_TEST_CLOSE_F64(t.p, adam_8, 3, 0, 3e-7);

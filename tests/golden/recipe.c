@@ -43,7 +43,7 @@ static void recipe_begin(recipe *r, const char *backbone)
     FUT_TEST_OK(fut_yaml_parse_text("recipe", settings, strlen(settings), &root));
     FUT_TEST_OK(fut_opt_load(table, &r->config, root));
     fut_yaml_destroy(&root);
-    FUT_TEST_OK(fut_backend_create("cpu", 2, &r->bk));
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 2}, &r->bk));
     FUT_TEST_OK(fut_net_create(r->bk, &spec, &r->net));
     net_fill_tensors(r->net);
     FUT_TEST_OK(fut_net_reserve(r->net, 1, BATCH, true));
@@ -83,7 +83,7 @@ static void draw_photo(int64_t person, int64_t photo, uint8_t *rgb)
 static double recipe_step(recipe *r, int64_t step)
 {
     int64_t label[BATCH], image[BATCH], row[BATCH];
-    double sums[FUT_LOSS_SUMS_MAX];
+    double sums[FUT_LOSS_SUMS_MAX], lr = fut_optim_base_lr(r->optim);
     fut_loss_report report;
     for (int64_t i = 0; i < BATCH; i++) {
         label[i] = (step + i / PHOTOS_BATCH) % PEOPLE;
@@ -96,10 +96,11 @@ static double recipe_step(recipe *r, int64_t step)
     FUT_TEST_OK(fut_loss_begin(r->loss, BATCH, r->e, label, image));
     FUT_TEST_OK(fut_loss_rows(r->loss, BATCH, row, sums));
     FUT_TEST_OK(fut_loss_grad(r->loss, BATCH, row, sums, r->de));
-    FUT_TEST_OK(fut_net_backward(r->net, 0, BATCH, r->de, r->leaf));
-    FUT_TEST_OK(fut_optim_step(r->optim, fut_optim_base_lr(r->optim), fut_net_params(r->net), r->leaf));
-    FUT_TEST_OK(fut_net_update_stats(r->net, r->leaf, 1));
-    fut_net_params_changed(r->net);
+    FUT_TEST_OK(fut_net_backward(r->net, 0, BATCH, r->de, r->leaf, NULL));
+    FUT_TEST_OK(fut_optim_check(r->optim, r->leaf, NULL, 0));
+    FUT_TEST_OK(fut_optim_step(r->optim, &lr, fut_net_params(r->net), r->leaf));
+    FUT_TEST_OK(fut_net_update_stats(r->net, r->leaf, 1, r->optim->control));
+    fut_net_step_taken(r->net);
     r->loss->type->report(sums, &report);
     return report.loss;
 }

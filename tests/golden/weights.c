@@ -9,7 +9,7 @@ static fut_backend *bk;
 static int setup(void **state)
 {
     (void)state;
-    return fut_backend_create("ref", 1, &bk) == FUT_OK ? 0 : -1;
+    return fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk) == FUT_OK ? 0 : -1;
 }
 
 static int teardown(void **state)

@@ -251,7 +251,7 @@ static void normalize_rows(void **state)
     gradcheck_fill(u.e, ROWS * IN, 1);
     gradcheck_fill(u.dh, ROWS * IN, 2);
     normalize_loss(&u);
-    FUT_TEST_OK(bk->normalize_rows_backward(bk, ROWS, IN, FUT_F64, u.h, u.norm, u.dh, de, NULL));
+    FUT_TEST_OK(bk->normalize_rows_backward(bk, ROWS, IN, FUT_F64, NULL, u.h, u.norm, u.dh, de, NULL));
     gradcheck_variable e = {.name = "e", .value = u.e, .gradient = de, .count = ROWS * IN};
     gradcheck("normalize_rows", &e, normalize_loss, &u);
 }
@@ -259,7 +259,7 @@ static void normalize_rows(void **state)
 static int create_backend(void **state)
 {
     (void)state;
-    return fut_backend_create("ref", 1, &bk) == FUT_OK ? 0 : -1;
+    return fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk) == FUT_OK ? 0 : -1;
 }
 
 static int destroy_backend(void **state)

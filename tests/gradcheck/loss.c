@@ -62,7 +62,7 @@ static void every_loss(void **state)
 {
     (void)state;
     fut_backend *bk = NULL;
-    FUT_TEST_OK(fut_backend_create("ref", 1, &bk));
+    FUT_TEST_OK(fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk));
     for (int i = 0; fut_loss_choices[i]; i++)
         check_loss(bk, fut_loss_choices[i]);
     fut_backend_destroy(&bk);

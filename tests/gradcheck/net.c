@@ -26,7 +26,7 @@ static void tiny(void **state)
     run *r = NULL;
     double *leaf = NULL;
     FUT_TEST_OK(FUT_NEW(&r));
-    FUT_TEST_OK(fut_backend_create("ref", 1, &bk));
+    FUT_TEST_OK(fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk));
     fut_net_spec spec = {.backbone = "tiny", .embedding = EMBEDDING, .size = SIZE, .dtype = FUT_F64, .real = FUT_F64};
     for (int c = 0; c < 3; c++) {
         spec.mean[c] = 0.5;
@@ -42,7 +42,7 @@ static void tiny(void **state)
     gradcheck_fill(r->de, IMAGES * EMBEDDING, 3);
 
     net_loss(r);
-    FUT_TEST_OK(fut_net_backward(r->net, 0, IMAGES, r->de, leaf));
+    FUT_TEST_OK(fut_net_backward(r->net, 0, IMAGES, r->de, leaf, NULL));
     double *params = fut_net_params(r->net), largest = 0; /* ref: host memory */
     for (int64_t i = 0; i < fut_net_param_count(r->net); i++)
         largest = fmax(largest, fabs(leaf[i]));

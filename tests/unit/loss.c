@@ -73,7 +73,7 @@ static void unplanned_batches_are_refused(void **state)
     double sums[FUT_LOSS_SUMS_MAX] = {0};
     float de[(ROWS + 1) * DIM];
     configure(1, 0.05, &config);
-    FUT_TEST_OK(fut_backend_create("cpu", 1, &bk));
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
     FUT_TEST_OK(fut_loss_create(bk, &config.loss, FUT_F32, PLANNED, ROWS, DIM, &loss));
     FUT_TEST_FAILS(fut_loss_begin(loss, PLANNED + 1, e, label, image), FUT_ERR_SHAPE, "a batch of 5, planned for 4");
     FUT_TEST_OK(fut_loss_begin(loss, PLANNED, e, label, image));

@@ -13,6 +13,7 @@ enum { SIZE = 33, EMBEDDING = 8, IMAGES = 5, IMAGE_BYTES = SIZE * SIZE * 3 };
 static fut_backend *bk;
 static uint8_t rgb[2][IMAGES * IMAGE_BYTES]; /* two shards */
 static float de[IMAGES * EMBEDDING];
+static const fut_step_control good_step = {.finite = 1};
 
 static int setup(void **state)
 {
@@ -22,7 +23,7 @@ static int setup(void **state)
         rgb[i / (IMAGES * IMAGE_BYTES)][i % (IMAGES * IMAGE_BYTES)] = (uint8_t)(256 * fut_philox_uniform(philox, 1, (uint64_t)i));
     for (int64_t i = 0; i < IMAGES * EMBEDDING; i++)
         de[i] = (float)fut_philox_normal(philox, 2, (uint64_t)i);
-    return fut_backend_create("ref", 1, &bk) == FUT_OK ? 0 : -1;
+    return fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk) == FUT_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -179,7 +180,7 @@ static void shard_leaf(fut_net *net, int shard, int64_t n, float *leaf)
 {
     float e[IMAGES * EMBEDDING];
     FUT_TEST_OK(fut_net_forward(net, 0, n, rgb[shard], e));
-    FUT_TEST_OK(fut_net_backward(net, 0, n, de, leaf));
+    FUT_TEST_OK(fut_net_backward(net, 0, n, de, leaf, NULL));
 }
 
 static void slots_do_not_disturb_each_other(void **state)
@@ -195,8 +196,8 @@ static void slots_do_not_disturb_each_other(void **state)
     FUT_TEST_OK(fut_net_forward(net, 0, IMAGES, rgb[0], e));
     FUT_TEST_OK(fut_net_forward(net, 1, IMAGES - 1, rgb[1], e));
     FUT_TEST_OK(fut_net_forward_eval(net, 2, rgb[0], e)); /* nor does an inference between */
-    FUT_TEST_OK(fut_net_backward(net, 0, IMAGES, de, together[0]));
-    FUT_TEST_OK(fut_net_backward(net, 1, IMAGES - 1, de, together[1]));
+    FUT_TEST_OK(fut_net_backward(net, 0, IMAGES, de, together[0], NULL));
+    FUT_TEST_OK(fut_net_backward(net, 1, IMAGES - 1, de, together[1], NULL));
     for (int i = 0; i < 2; i++) {
         assert_memory_equal(alone[i], together[i], bytes);
         fut_mem_free(alone[i]);
@@ -219,12 +220,13 @@ static void statistics_take_one_update_a_step(void **state)
     memcpy(before, fut_net_stats(net), (size_t)stats * sizeof(float));
     for (int64_t i = 0; i < params + stats; i++)
         leaf[0][i] += leaf[1][i];
-    FUT_TEST_OK(fut_net_update_stats(net, leaf[0], 2));
+    FUT_TEST_OK(fut_net_update_stats(net, leaf[0], 2, &good_step));
     const float *after = fut_net_stats(net);
     for (int64_t i = 0; i < stats; i++) {
         double want = 0.9 * before[i] + 0.1 * leaf[0][params + i] / 2;
         assert_true(fabs(after[i] - want) <= 1e-6 * (1 + fabs(want)));
     }
+    fut_net_step_taken(net);
     assert_int_equal(*fut_net_steps_tracked(net), 1);
     fut_mem_free(before);
     fut_mem_free(leaf[0]);
@@ -244,7 +246,7 @@ static void a_step_allocates_nothing(void **state)
     for (int step = 0; step < 2; step++) {
         shard_leaf(net, 0, IMAGES, leaf);
         shard_leaf(net, 1, IMAGES - 1, leaf);
-        FUT_TEST_OK(fut_net_update_stats(net, leaf, 2));
+        FUT_TEST_OK(fut_net_update_stats(net, leaf, 2, &good_step));
         fut_net_params_changed(net);
         FUT_TEST_OK(fut_net_forward_eval(net, 3, rgb[0], e));
     }
@@ -293,14 +295,14 @@ static void misuse_is_an_error(void **state)
     float e[IMAGES * EMBEDDING], *leaf = new_leaf(net);
     FUT_TEST_FAILS(fut_net_forward(net, 0, 2, rgb[0], e), FUT_ERR_INTERNAL, "slot 0 of 0");
     FUT_TEST_OK(fut_net_reserve(net, 1, IMAGES, true));
-    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf), FUT_ERR_INTERNAL, "holds the forward of 0");
+    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf, NULL), FUT_ERR_INTERNAL, "holds the forward of 0");
     FUT_TEST_OK(fut_net_forward(net, 0, 2, rgb[0], e));
-    FUT_TEST_FAILS(fut_net_backward(net, 0, 3, de, leaf), FUT_ERR_INTERNAL, "holds the forward of 2");
+    FUT_TEST_FAILS(fut_net_backward(net, 0, 3, de, leaf, NULL), FUT_ERR_INTERNAL, "holds the forward of 2");
     fut_net_params_changed(net);
-    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf), FUT_ERR_INTERNAL, "parameters changed");
+    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf, NULL), FUT_ERR_INTERNAL, "parameters changed");
     FUT_TEST_OK(fut_net_forward(net, 0, 2, rgb[0], e));
-    FUT_TEST_OK(fut_net_backward(net, 0, 2, de, leaf));
-    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf), FUT_ERR_INTERNAL, "holds the forward of 0"); /* it was used up */
+    FUT_TEST_OK(fut_net_backward(net, 0, 2, de, leaf, NULL));
+    FUT_TEST_FAILS(fut_net_backward(net, 0, 2, de, leaf, NULL), FUT_ERR_INTERNAL, "holds the forward of 0"); /* it was used up */
     fut_mem_free(leaf);
     fut_net_destroy(&net);
 }

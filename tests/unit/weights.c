@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     (void)state;
     fut_test_dir_create(&dir);
-    return fut_backend_create("ref", 1, &bk) == FUT_OK ? 0 : -1;
+    return fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk) == FUT_OK ? 0 : -1;
 }
 
 static int teardown(void **state)

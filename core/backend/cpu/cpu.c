@@ -1,60 +1,25 @@
-/* The CPU backend: device functions over the heap, choice of instruction set, layout of activations, the table of kernels. */
+/* The CPU backend: choice of instruction set, layout of activations, the table of kernels. */
 #include "core/backend/cpu/cpu_impl.h"
 
+#include "core/backend/host.h"
 #include "core/base/mem.h"
 
 #include <cpuid.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static fut_status cpu_alloc(fut_backend *bk, size_t bytes, void **ptr_out)
-{
-    (void)bk;
-    return fut_mem_alloc(bytes, 1, ptr_out);
-}
-
-static void cpu_free(fut_backend *bk, void *ptr)
-{
-    (void)bk;
-    fut_mem_free(ptr);
-}
-
-/* Device memory is host memory: upload, download and copy are one function. */
-static fut_status cpu_copy(fut_backend *bk, void *dst, const void *src, size_t bytes, fut_stream *s)
-{
-    (void)bk;
-    (void)s;
-    if (bytes > 0) memmove(dst, src, bytes);
-    return FUT_OK;
-}
-
-static fut_status cpu_fill_zero(fut_backend *bk, void *dst, size_t bytes, fut_stream *s)
-{
-    (void)bk;
-    (void)s;
-    if (bytes > 0) memset(dst, 0, bytes);
-    return FUT_OK;
-}
-
-static fut_status cpu_sync(fut_backend *bk, fut_stream *s)
-{
-    (void)bk;
-    (void)s;
-    return FUT_OK;
-}
 
 static void cpu_info(fut_backend *bk, fut_backend_info *info_out)
 {
     const fut_cpu *cpu = fut_cpu_of(bk);
-    long pages = sysconf(_SC_AVPHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     *info_out = (fut_backend_info){
         .device = cpu->device,
         .library = cpu->library,
         .threads = cpu->threads,
         .deterministic = true,
-        .bytes_free = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes : 0,
+        .model = "",
+        .uuid = "",
     };
+    fut_host_memory(info_out);
 }
 
 static int64_t blocks_of(const fut_cpu *cpu, int64_t channels)
@@ -129,13 +94,6 @@ static void cpu_destroy(fut_backend *bk)
 
 static const fut_backend cpu_backend = {
     .name = "cpu",
-    .alloc = cpu_alloc,
-    .free = cpu_free,
-    .upload = cpu_copy,
-    .download = cpu_copy,
-    .copy = cpu_copy,
-    .fill_zero = cpu_fill_zero,
-    .sync = cpu_sync,
     .info = cpu_info,
     .act_bytes = cpu_act_bytes,
     .destroy = cpu_destroy,
@@ -144,8 +102,9 @@ static const fut_backend cpu_backend = {
 #undef FUT_KERNEL
 };
 
-fut_status fut_backend_create_cpu(int threads, fut_backend **bk_out)
+fut_status fut_backend_create_cpu(const fut_backend_options *options, fut_backend **bk_out)
 {
+    int threads = options->threads;
     fut_status st = FUT_OK;
     fut_cpu *cpu = NULL;
     char brand[64], version[32];
@@ -153,6 +112,7 @@ fut_status fut_backend_create_cpu(int threads, fut_backend **bk_out)
     /* oneDNN's view decides for the own kernels too: both must agree on the channel block. */
     fut_dnnl_isa isa = fut_dnnl_get_isa();
     cpu->backend = cpu_backend;
+    fut_host_device_half(&cpu->backend);
     cpu->threads = threads;
     cpu->has_bf16 = isa.bf16;
     cpu->simd = isa.avx512 ? &fut_simd_table_avx512 : isa.avx2 ? &fut_simd_table_avx2 : &fut_simd_table_sse2;

@@ -2,6 +2,7 @@
 #include "core/backend/cpu/cpu_impl.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Blocks are small enough that a shard's batch makes several for each thread, and that the b of one stays in cache. */
 enum { BLOCK_ROWS = 32, BLOCK_COLS = 64 };
@@ -113,21 +114,32 @@ fut_status fut_cpu_normalize_rows(fut_backend *bk, int64_t n, int64_t d, fut_dty
     return FUT_OK;
 }
 
-fut_status fut_cpu_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const void *h, const void *norm,
-                                           const void *dh, void *de, fut_stream *s)
+fut_status fut_cpu_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *h,
+                                           const void *norm, const void *dh, void *de, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
     FUT_TRY(fut_cpu_check_dtype(bk, "normalize_rows_backward", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < n; i++) {
-        const float *unit = (const float *)h + i * d, *gradient = (const float *)dh + i * d;
+        int64_t at = row ? row[i] : i;
+        const float *unit = (const float *)h + at * d, *gradient = (const float *)dh + i * d;
         float *out = (float *)de + i * d;
-        double along, length = floored((double)((const float *)norm)[i]), shrink = 1 / length;
+        double along, length = floored((double)((const float *)norm)[at]), shrink = 1 / length;
         cpu->simd->dot(d, gradient, unit, &along);
         if (length == floored(0)) along = 0; /* h is e / floor there, not a unit vector */
         for (int64_t j = 0; j < d; j++)
             out[j] = (float)(((double)gradient[j] - along * (double)unit[j]) * shrink);
     }
+    return FUT_OK;
+}
+
+fut_status fut_cpu_scatter_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                                fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "scatter_rows", FUT_F32, real));
+    for (int64_t i = 0; i < n; i++)
+        memcpy((float *)dst + row[i] * d, (const float *)src + i * d, (size_t)d * sizeof(float));
     return FUT_OK;
 }

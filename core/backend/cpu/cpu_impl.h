@@ -20,7 +20,7 @@ typedef struct fut_cpu {
 } fut_cpu;
 
 /* Create the CPU backend with `threads` OpenMP threads. Errors: FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY. */
-fut_status fut_backend_create_cpu(int threads, fut_backend **bk_out) FUT_MUST_CHECK;
+fut_status fut_backend_create_cpu(const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;
 
 /* The kernels of kernels.def, one function a row. */
 #define FUT_KERNEL(name, args) fut_status fut_cpu_##name args FUT_MUST_CHECK;

@@ -53,7 +53,7 @@ static void add_row(const fut_pair_rows *rows, const fut_pair_hinge *hinge, int6
 }
 
 fut_status fut_cpu_pair_hinge_sums(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real, const void *sim,
-                                   double sums_out[FUT_PAIR_SUMS], fut_stream *s)
+                                   double *sums_out, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
@@ -71,13 +71,20 @@ fut_status fut_cpu_pair_hinge_sums(fut_backend *bk, const fut_pair_rows *rows, c
     return FUT_OK;
 }
 
+/* Weight of an active pair: one over the sum that its side is divided by. */
+static double weight_of(double sum)
+{
+    return sum > 0 ? 1 / sum : 0;
+}
+
 fut_status fut_cpu_pair_hinge_grad(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real, const void *sim,
-                                   double w_pos, double w_neg, void *g, fut_stream *s)
+                                   const double *sums, void *g, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
     FUT_TRY(fut_cpu_check_dtype(bk, "pair_hinge_grad", FUT_F32, real));
-    float slope_pos = (float)(hinge->sign * w_pos), slope_neg = (float)(-hinge->sign * w_neg);
+    float slope_pos = (float)(hinge->sign * weight_of(sums[hinge->per_pos]));
+    float slope_neg = (float)(-hinge->sign * weight_of(sums[hinge->per_neg]));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
         for (int64_t j = 0; j < rows->batch; j++) {

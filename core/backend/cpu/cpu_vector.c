@@ -1,5 +1,6 @@
-/* Immediate kernels on flat vectors: the optimizer's step, sums and combinations, in chunks over the threads. */
+/* Immediate kernels on flat vectors, in chunks over the threads: the optimizer's step and what decides about it, the tree's additions. */
 #include "core/backend/cpu/cpu_impl.h"
+#include "core/backend/host.h"
 
 #include <math.h>
 
@@ -15,63 +16,104 @@ static int64_t chunk_length(int64_t n, int64_t first)
     return n - first < CHUNK ? n - first : CHUNK;
 }
 
-fut_status fut_cpu_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_adam_args *args, bool decoupled, void *p, const void *g,
-                        void *m, void *v, fut_stream *s)
+fut_status fut_cpu_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_adam_args *args, const double *lr,
+                        const fut_step_control *control, void *p, const void *g, void *m, void *v, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
+    double step = (double)control->steps;
     FUT_TRY(fut_cpu_check_dtype(bk, "adam", FUT_F32, real));
-    fut_simd_adam step = {
-        .decay = decoupled ? (float)(1 - args->lr * args->weight_decay) : 1,
-        .weight_decay = decoupled ? 0 : (float)args->weight_decay,
+    if (!control->finite) return FUT_OK;
+    fut_simd_adam constants = {
+        .unscale = (float)control->unscale,
+        .decay = args->decoupled ? (float)(1 - *lr * args->weight_decay) : 1,
+        .weight_decay = args->decoupled ? 0 : (float)args->weight_decay,
         .beta1_rest = (float)(1 - args->beta1),
         .beta2 = (float)args->beta2,
         .beta2_rest = (float)(1 - args->beta2),
         .eps = (float)args->eps,
-        .step_size = (float)(args->lr / (1 - pow(args->beta1, (double)args->step))),
-        .correction2_sqrt = (float)sqrt(1 - pow(args->beta2, (double)args->step)),
+        .step_size = (float)(*lr / (1 - pow(args->beta1, step))),
+        .correction2_sqrt = (float)sqrt(1 - pow(args->beta2, step)),
     };
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t chunk = 0; chunk < chunks_in(n); chunk++) {
         int64_t first = chunk * CHUNK;
-        cpu->simd->adam(chunk_length(n, first), &step, (float *)p + first, (const float *)g + first, (float *)m + first,
+        cpu->simd->adam(chunk_length(n, first), &constants, (float *)p + first, (const float *)g + first, (float *)m + first,
                         (float *)v + first);
     }
     return FUT_OK;
 }
 
 /* Groups of whole chunks, cut by n alone and added in order. Squares of f32 cannot overflow f64, so the sum is finite when they all are. */
-fut_status fut_cpu_sum_squares(fut_backend *bk, int64_t n, fut_dtype real, const void *x, double *sum_out, bool *finite_out, fut_stream *s)
+static double sum_squares(const fut_cpu *cpu, int64_t n, const float *x)
 {
-    (void)s;
-    const fut_cpu *cpu = fut_cpu_of(bk);
     double group_sum[SUM_GROUPS] = {0}, sum = 0;
-    FUT_TRY(fut_cpu_check_dtype(bk, "sum_squares", FUT_F32, real));
     int64_t chunks = chunks_in(n);
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t chunk = chunks * group / SUM_GROUPS; chunk < chunks * (group + 1) / SUM_GROUPS; chunk++) {
-            const float *part = (const float *)x + chunk * CHUNK;
+            const float *part = x + chunk * CHUNK;
             double squares;
             cpu->simd->dot(chunk_length(n, chunk * CHUNK), part, part, &squares);
             group_sum[group] += squares;
         }
     for (int group = 0; group < SUM_GROUPS; group++)
         sum += group_sum[group];
-    *sum_out = sum;
-    *finite_out = isfinite(sum);
+    return sum;
+}
+
+fut_status fut_cpu_step_check(fut_backend *bk, int64_t n, fut_dtype real, const void *g, const double *loss, int64_t loss_count,
+                              fut_step_control *control, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "step_check", FUT_F32, real));
+    double squares = sum_squares(fut_cpu_of(bk), n, g);
+    bool finite = isfinite(squares);
+    for (int64_t i = 0; i < loss_count; i++)
+        finite = finite && isfinite(loss[i]);
+    fut_host_step_decide(squares, finite, control);
     return FUT_OK;
 }
 
-fut_status fut_cpu_axpby(fut_backend *bk, int64_t n, fut_dtype real, double a, const void *x, double b, void *y, fut_stream *s)
+fut_status fut_cpu_update_stats(fut_backend *bk, int64_t n, fut_dtype real, double momentum, int64_t shards,
+                                const fut_step_control *control, const void *sum, void *running, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "update_stats", FUT_F32, real));
+    if (control->finite) fut_cpu_of(bk)->simd->axpby(n, momentum / (double)shards, sum, 1 - momentum, running);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_scale_gradient(fut_backend *bk, int64_t n, fut_dtype real, const fut_step_control *control, void *x, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "scale_gradient", FUT_F32, real));
+    fut_cpu_of(bk)->simd->axpby(n, control->scale, x, 0, x);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_add(fut_backend *bk, int64_t n, fut_dtype dtype, const void *x, void *y, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
-    FUT_TRY(fut_cpu_check_dtype(bk, "axpby", FUT_F32, real));
+    FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_UNSUPPORTED, "cpu backend, add: %s; it has f32 and f64", fut_dtype_name(dtype));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t chunk = 0; chunk < chunks_in(n); chunk++) {
-        int64_t first = chunk * CHUNK;
-        cpu->simd->axpby(chunk_length(n, first), a, (const float *)x + first, b, (float *)y + first);
+        int64_t first = chunk * CHUNK, end = first + chunk_length(n, first);
+        if (dtype == FUT_F32)
+            for (int64_t i = first; i < end; i++)
+                ((float *)y)[i] += ((const float *)x)[i];
+        else
+            for (int64_t i = first; i < end; i++)
+                ((double *)y)[i] += ((const double *)x)[i];
     }
+    return FUT_OK;
+}
+
+fut_status fut_cpu_tree_rows(fut_backend *bk, int64_t rows, int64_t n, double *in, double *out, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    fut_host_tree_rows(rows, n, in, out);
     return FUT_OK;
 }

@@ -60,10 +60,18 @@ fut_status fut_ref_normalize_rows(fut_backend *bk, int64_t n, int64_t d, fut_dty
     FUT_REF_RUN(normalize_rows, real, n, d, e, h, norm);
 }
 
-fut_status fut_ref_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const void *h, const void *norm,
-                                           const void *dh, void *de, fut_stream *s)
+fut_status fut_ref_normalize_rows_backward(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *h,
+                                           const void *norm, const void *dh, void *de, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    FUT_REF_RUN(normalize_rows_backward, real, n, d, h, norm, dh, de);
+    FUT_REF_RUN(normalize_rows_backward, real, n, d, row, h, norm, dh, de);
+}
+
+fut_status fut_ref_scatter_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                                fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(scatter_rows, real, n, d, row, src, dst);
 }

@@ -8,7 +8,7 @@
 #include "core/backend/backend.h"
 
 /* Create the reference backend. `threads` is ignored: it is serial, so that its order of summation is the one written down. */
-fut_status fut_backend_create_ref(int threads, fut_backend **bk_out) FUT_MUST_CHECK;
+fut_status fut_backend_create_ref(const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;
 
 /* The kernels of kernels.def, one function a row. */
 #define FUT_KERNEL(name, args) fut_status fut_ref_##name args FUT_MUST_CHECK;

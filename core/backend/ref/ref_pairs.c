@@ -15,6 +15,12 @@ static double hinge_of(const fut_pair_hinge *hinge, bool positive, double v)
     return hinge->sign * (positive ? v - hinge->pos_margin : hinge->neg_margin - v);
 }
 
+/* Weight of an active pair: one over the sum that its side is divided by. */
+static double weight_of(double sum)
+{
+    return sum > 0 ? 1 / sum : 0;
+}
+
 #include "core/backend/ref/ref_twice.inc"
 
 fut_status fut_ref_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, void *sim, fut_stream *s)
@@ -25,19 +31,19 @@ fut_status fut_ref_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, f
 }
 
 fut_status fut_ref_pair_hinge_sums(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real, const void *sim,
-                                   double sums_out[FUT_PAIR_SUMS], fut_stream *s)
+                                   double *sums, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    FUT_REF_RUN(pair_hinge_sums, real, rows, hinge, sim, sums_out);
+    FUT_REF_RUN(pair_hinge_sums, real, rows, hinge, sim, sums);
 }
 
 fut_status fut_ref_pair_hinge_grad(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real, const void *sim,
-                                   double w_pos, double w_neg, void *g, fut_stream *s)
+                                   const double *sums, void *g, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    FUT_REF_RUN(pair_hinge_grad, real, rows, hinge, sim, w_pos, w_neg, g);
+    FUT_REF_RUN(pair_hinge_grad, real, rows, hinge, sim, sums, g);
 }
 
 fut_status fut_ref_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, double scale, const void *g, const void *h,

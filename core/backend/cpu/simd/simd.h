@@ -33,6 +33,7 @@ typedef struct fut_simd_matmul {
 
 /* Constants of one Adam step; torch.optim.Adam and AdamW. */
 typedef struct fut_simd_adam {
+    float unscale;      /* g *= unscale */
     float decay;        /* p *= decay (decoupled), else 1 */
     float weight_decay; /* g += weight_decay p (coupled), else 0 */
     float beta1_rest, beta2, beta2_rest, eps;

@@ -162,6 +162,7 @@ FUT_INLINE vec vec_act(fut_act_kind act, vec z)
     case FUT_ACT_SILU:
         return z * vec_sigmoid(z);
     case FUT_ACT_NONE:
+    case FUT_ACT_PRELU: /* norm_act has the slopes */
         break;
     }
     return z;
@@ -180,6 +181,7 @@ FUT_INLINE vec vec_act_grad(fut_act_kind act, vec z, vec dy)
         return dy * (sigmoid + z * sigmoid * (1.0f - sigmoid));
     }
     case FUT_ACT_NONE:
+    case FUT_ACT_PRELU: /* norm_act has the slopes */
         break;
     }
     return dy;

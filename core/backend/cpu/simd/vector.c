@@ -25,7 +25,7 @@ void FUT_SIMD_NAME(adam)(int64_t n, const fut_simd_adam *k, float *restrict p, c
     fut_simd_adam c = *k;
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float gradient = g[i] + c.weight_decay * p[i];
+        float gradient = g[i] * c.unscale + c.weight_decay * p[i];
         float mean = m[i] + c.beta1_rest * (gradient - m[i]);
         float square = c.beta2 * v[i] + c.beta2_rest * gradient * gradient;
         m[i] = mean;
