@@ -16,24 +16,26 @@ file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/backend/cuda/*
 file(GLOB cuda_kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/backend/cuda/kernels/*.cu)
 file(GLOB nccl_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/dist/nccl/*.c)
 
-# fut_module(target NAME name SOURCES ... LINK ...): the module <name>.so.
+# fut_module(target NAME name SOURCES ... LINK ... RPATH dir): the module <name>.so, which finds its libraries in dir too.
 function(fut_module target)
-    cmake_parse_arguments(arg "" "NAME" "SOURCES;LINK" ${ARGN})
+    cmake_parse_arguments(arg "" "NAME;RPATH" "SOURCES;LINK" ${ARGN})
     add_library(${target} MODULE ${arg_SOURCES})
     set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${arg_NAME} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
-        INSTALL_RPATH_USE_LINK_PATH ON CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON)
+        BUILD_RPATH "${arg_RPATH}" INSTALL_RPATH "${arg_RPATH}" INSTALL_RPATH_USE_LINK_PATH ON CUDA_RUNTIME_LIBRARY Shared
+        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON)
     target_link_options(${target} PRIVATE LINKER:--as-needed LINKER:--undefined=fut_module_stamp)
     target_link_libraries(${target} PRIVATE fut_flags ${arg_LINK} fut_core fut_base)
 endfunction()
 
 if(FUTAGO_HAS_CUDA AND cuda_sources)
-    fut_module(futago_cuda NAME futago_cuda SOURCES ${cuda_sources} ${cuda_kernels} LINK CUDA::cudart CUDA::cublasLt ${CUDNN_LIBRARY})
+    fut_module(futago_cuda NAME futago_cuda SOURCES ${cuda_sources} ${cuda_kernels} LINK CUDA::cudart CUDA::cublasLt ${CUDNN_LIBRARY}
+        RPATH ${CUDAToolkit_LIBRARY_DIR})
     target_include_directories(futago_cuda PRIVATE core/backend/cuda/nvcc)
     target_include_directories(futago_cuda SYSTEM PRIVATE ${CUDNN_INCLUDE_DIR})
     install(TARGETS futago_cuda LIBRARY DESTINATION lib/futago)
 endif()
 if(FUTAGO_HAS_CUDA AND nccl_sources)
-    fut_module(futago_nccl NAME futago_nccl SOURCES ${nccl_sources} LINK fut_dist CUDA::cudart ${NCCL_LIBRARY})
+    fut_module(futago_nccl NAME futago_nccl SOURCES ${nccl_sources} LINK fut_dist CUDA::cudart ${NCCL_LIBRARY} RPATH ${CUDAToolkit_LIBRARY_DIR})
     target_include_directories(futago_nccl SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
     install(TARGETS futago_nccl LIBRARY DESTINATION lib/futago)
 endif()

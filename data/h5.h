@@ -87,6 +87,9 @@ fut_status fut_h5_get_f64(fut_h5 *h5, const char *object, const char *name, doub
 fut_status fut_h5_get_text(fut_h5 *h5, const char *object, const char *name, fut_str *text_out) FUT_MUST_CHECK;
 bool fut_h5_has_attribute(fut_h5 *h5, const char *object, const char *name);
 
+/* libhdf5 as futago was built with it and as it is now, "1.10.8", into texts of `max` bytes. */
+void fut_h5_versions(char *built_out, char *found_out, size_t max);
+
 #ifdef __cplusplus
 }
 #endif

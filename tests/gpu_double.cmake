@@ -14,7 +14,7 @@ endif()
 
 add_library(gpu_double SHARED ${double_sources})
 set_target_properties(gpu_double PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/double CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
-target_include_directories(gpu_double BEFORE PUBLIC ${double_dir}/include ${double_dir}/host)
+target_include_directories(gpu_double BEFORE PUBLIC ${double_dir} ${double_dir}/include ${double_dir}/host)
 target_link_libraries(gpu_double PRIVATE fut_flags)
 
 # fut_double_module(name source...): <build>/double/<name>.so. Kernels are C++ here; this folder's scope keeps that from the real module.
@@ -25,7 +25,7 @@ function(fut_double_module name)
     endif()
     fut_module(double_${name} NAME ${name} SOURCES ${arg_SOURCES} LINK gpu_double ${arg_LINK})
     set_target_properties(double_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/double)
-    target_include_directories(double_${name} BEFORE PRIVATE ${double_dir}/include ${double_dir}/host)
+    target_include_directories(double_${name} BEFORE PRIVATE ${double_dir} ${double_dir}/include ${double_dir}/host)
 endfunction()
 set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX)
 fut_double_module(futago_cuda SOURCES ${cuda_sources} ${cuda_kernels})

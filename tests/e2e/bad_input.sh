@@ -40,7 +40,7 @@ refuse 78 "big.yaml: the file has 10485760 bytes, more than 1048576" big.yaml
 refuse 66 "nothing.yaml: cannot open: No such file or directory" nothing.yaml
 refuse 78 "train.batch 16 over 9 shards leaves fewer than 2 photos a shard" c.yaml --set train.shards=9
 refuse 78 "train.shards is 'some': expected auto or a number of at least 1" c.yaml --set train.shards=some
-refuse 78 "no backend is called 'cuda'" c.yaml --set backend=cuda
+refuse 78 "no backend is called 'cudaa'; did you mean 'cuda'?" c.yaml --set backend=cudaa
 refuse 78 "resnet" c.yaml --set model.backbone=resnet
 refuse 78 "cannot learn" c.yaml --set loss.pos_margin=0.05 --set loss.neg_margin=1
 says "for similarities use pos_margin: 1, neg_margin: 0.05" "--allow collapsed_minimum"
