@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { PLACES = 2, NOTHING = -1 };
+enum { NOTHING = -1 };
 
 /* One of the two batches on the device. */
 typedef struct place {
@@ -23,7 +23,7 @@ struct fut_feed {
     int shards;
     int64_t max_batch, photo;
     bool carries; /* the device's memory is not the host's */
-    place places[PLACES];
+    place places[FUT_FEED_PLACES];
     int current;        /* place handed out last */
     int64_t ahead_step; /* what the other place holds, or NOTHING */
     int uploading;      /* place whose upload may still read the loader's memory, or NOTHING */
@@ -69,7 +69,7 @@ fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_batches *batches
                     .carries = info.asynchronous,
                     .ahead_step = NOTHING,
                     .uploading = NOTHING};
-    for (int i = 0; i < PLACES && f->carries; i++)
+    for (int i = 0; i < FUT_FEED_PLACES && f->carries; i++)
         FUT_TRY_GOTO(create_place(f, max_images, &f->places[i]), out);
     FUT_TRY_GOTO(bk->stream_create(bk, &f->copies), out);
     *feed_out = f;
@@ -83,7 +83,7 @@ void fut_feed_destroy(fut_feed **feed)
 {
     if (*feed == NULL) return;
     fut_backend *bk = (*feed)->bk;
-    for (int i = 0; i < PLACES; i++)
+    for (int i = 0; i < FUT_FEED_PLACES; i++)
         destroy_place(bk, &(*feed)->places[i]);
     if ((*feed)->copies != NULL) bk->stream_destroy(bk, (*feed)->copies);
     fut_mem_free(*feed);
@@ -136,14 +136,14 @@ fut_status fut_feed_next(fut_feed *f, int64_t step, fut_inputs *inputs_out)
     f->ahead_step = NOTHING;
     f->current = 1 - f->current;
     const place *p = &f->places[f->current];
-    FUT_TRY(f->bk->event_wait(f->bk, NULL, p->uploaded));
     *inputs_out = (fut_inputs){.n = p->n,
                                .shard_first = p->shard_first,
                                .label = p->numbers,
                                .image = p->numbers + f->max_batch,
                                .row = p->numbers + 2 * f->max_batch,
                                .rgb = p->rgb,
-                               .place = f->current};
+                               .place = f->current,
+                               .uploaded = p->uploaded};
     return FUT_OK;
 }
 
@@ -152,4 +152,9 @@ fut_status fut_feed_ahead(fut_feed *f, int64_t step)
     if (!f->carries) return FUT_OK;
     FUT_TRY(f->bk->event_record(f->bk, f->places[f->current].used, NULL));
     return step < 0 ? FUT_OK : fetch(f, step);
+}
+
+fut_status fut_inputs_wait(fut_backend *bk, const fut_inputs *inputs)
+{
+    return inputs->uploaded == NULL ? FUT_OK : bk->event_wait(bk, NULL, inputs->uploaded);
 }

@@ -16,8 +16,9 @@ extern "C" {
 #endif
 
 typedef struct fut_feed fut_feed;
+enum { FUT_FEED_PLACES = 2 };
 
-/* One step's batch on the device, ready for work enqueued on the backend's own stream. */
+/* One step's batch on the device, or on its way there: fut_inputs_wait comes before the first use. */
 typedef struct fut_inputs {
     int64_t n;                  /* photos of the global batch */
     const int64_t *shard_first; /* host [shards + 1]: see fut_batch */
@@ -25,8 +26,12 @@ typedef struct fut_inputs {
     const int64_t *label;       /* [n] */
     const int64_t *row;         /* [n] position of each dealt photo */
     const uint8_t *rgb;         /* photos of this rank's shards, in dealt order */
-    int place;                  /* 0 or 1: which of the two places these pointers are of; equal places have equal pointers */
+    int place;                  /* which of the places these pointers are of; equal places have equal pointers */
+    fut_event *uploaded;        /* NULL: there is nothing to wait for */
 } fut_inputs;
+
+/* Work enqueued on the backend's own stream from here on finds the inputs there. */
+fut_status fut_inputs_wait(fut_backend *bk, const fut_inputs *inputs) FUT_MUST_CHECK;
 
 /* Borrows all three. max_images: of this rank's shards, each `photo` bytes. Errors: FUT_ERR_NO_MEMORY. */
 fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_batches *batches, int shards, int64_t max_batch, int64_t max_images,

@@ -140,12 +140,7 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
     FUT_CHECK(t->config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
               "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm",
               (long long)t->config->train.batch, (long long)shards);
-    int64_t first = 0;
-    int64_t end = 0;
-    fut_shard_range(fut_comm_rank(t->comm), ranks, shards, &first, &end);
     t->shards = (int)shards;
-    t->my_first = (int)first;
-    t->my_end = (int)end;
     FUT_INFO("%d shards on %d ranks; this run can use up to %d", t->shards, ranks, t->shards);
     return FUT_OK;
 }
@@ -166,143 +161,36 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
     return FUT_OK;
 }
 
-/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
- * enough that the first is ready early. */
-enum { BUCKET_BYTES = 4 << 20 };
-
-/* The dynamic loss scale of f16: torch.amp.GradScaler's defaults. */
-static const double first_loss_scale = 65536;
-enum { LOSS_SCALE_GROWTH_EVERY = 2000 };
-
-static fut_status create_model(fut_trainer *t, const resume_point *point)
+static fut_status create_engine(fut_trainer *t, const resume_point *point, const fut_checkpoint_meta *resumed)
 {
-    fut_model_place place = fut_model_place_of(t->comm);
-    if (point->step >= 0) place.threads = (int)point->threads;
-    if (t->config->train.threads > 0) place.threads = (int)t->config->train.threads;
-    FUT_TRY(fut_model_create(t->config, &place, t->meta.mean, t->meta.std, &t->bk, &t->net));
-    t->bk->info(t->bk, &t->info);
-    FUT_TRY(fut_str_printf(&t->meta.library, "%s", t->info.library));
-    t->meta.threads = place.threads;
+    fut_engine_options options = {.shards = t->shards,
+                                  .threads = point->step >= 0 ? (int)point->threads : 0,
+                                  .tuned = fut_str_text(&resumed->tuning),
+                                  .library = fut_str_text(&resumed->library)};
+    if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
+    memcpy(options.mean, t->meta.mean, sizeof options.mean);
+    memcpy(options.std, t->meta.std, sizeof options.std);
+    FUT_TRY(fut_engine_create(t->config, t->comm, &options, &t->meta.tuning, &t->engine));
+    t->meta.threads = t->engine->threads;
     t->meta.shards = t->shards;
-    FUT_INFO("backend %s on %s: %s, %d threads a rank", t->bk->name, t->info.device, t->info.library, place.threads);
-    FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->net));
-    return FUT_OK;
-}
-
-/* One backend on all ranks ("auto" may find different machines), and a communicator between its devices. Collective. */
-static fut_status connect_devices(fut_trainer *t)
-{
-    fut_status st = FUT_OK;
-    char name[32] = {0};
-    (void)snprintf(name, sizeof name, "%s", t->bk->name);
-    FUT_TRY(fut_order_broadcast(t->comm, name, sizeof name, "name of the backend"));
-    if (strcmp(name, t->bk->name) != 0)
-        st = FUT_FAIL(FUT_ERR_CONFIG, "this rank's backend is %s, rank 0's is %s: name one backend for all in `backend:`", t->bk->name,
-                      name);
-    FUT_TRY(fut_comm_agree(t->comm, st));
-    t->device_comm = t->comm;
-    if (t->info.asynchronous && fut_comm_size(t->comm) > 1) {
-        FUT_TRY(fut_comm_create_nccl(t->comm, t->bk, &t->device_comm));
-        fut_comm_set_deadline(t->device_comm, t->config->train.deadline);
-    }
-    return FUT_OK;
-}
-
-static int64_t largest_shard(const fut_trainer *t)
-{
-    return (t->config->train.batch + t->shards - 1) / t->shards;
-}
-
-/* Rank 0's choices of algorithms to all. */
-static fut_status share_tuning(fut_trainer *t)
-{
-    fut_str *text = &t->meta.tuning;
-    int64_t bytes = (int64_t)text->length;
-    char *buffer = NULL;
-    FUT_TRY(fut_comm_broadcast(t->comm, &bytes, 1, FUT_I64, 0, "length of the tuning"));
-    if (bytes == 0 || fut_comm_size(t->comm) == 1) return FUT_OK;
-    fut_status st = FUT_NEW_ARRAY(bytes + 1, &buffer);
-    if (st == FUT_OK && fut_comm_rank(t->comm) == 0) memcpy(buffer, text->data, (size_t)bytes);
-    st = fut_comm_agree(t->comm, st);
-    if (st == FUT_OK) st = fut_comm_broadcast(t->comm, buffer, bytes, FUT_U8, 0, "tuning");
-    if (st == FUT_OK && fut_comm_rank(t->comm) != 0) st = t->bk->tuning_set(t->bk, buffer);
-    fut_mem_free(buffer);
-    return fut_comm_agree(t->comm, st);
-}
-
-/* Plan the network. What has to be measured for that is measured by rank 0, unless the checkpoint says it. Collective. */
-static fut_status plan_model(fut_trainer *t, const fut_checkpoint_meta *resumed)
-{
-    fut_status st = FUT_OK;
-    int slots = t->my_end - t->my_first;
-    if (fut_comm_rank(t->comm) == 0) {
-        bool same = strcmp(fut_str_text(&resumed->library), t->info.library) == 0;
-        if (same && resumed->tuning.length > 0) st = t->bk->tuning_set(t->bk, fut_str_text(&resumed->tuning));
-        if (st == FUT_OK) st = fut_net_reserve(t->net, slots, largest_shard(t), true);
-        if (st == FUT_OK) st = t->bk->tuning_get(t->bk, &t->meta.tuning);
-    }
-    FUT_TRY(fut_comm_agree(t->comm, st));
-    FUT_TRY(share_tuning(t));
-    return fut_comm_agree(t->comm, fut_net_reserve(t->net, slots, largest_shard(t), true));
-}
-
-static fut_status create_step_memory(fut_trainer *t)
-{
-    const fut_config *config = t->config;
-    fut_backend *bk = t->bk;
-    int64_t batch = config->train.batch;
-    size_t bucket_bytes = t->info.asynchronous ? BUCKET_BYTES : 0;
-    t->dim = config->model.embedding;
-    t->recorded_moves = -1;
-    FUT_TRY(fut_loss_create(bk, &config->loss, FUT_F32, batch, largest_shard(t), t->dim, &t->loss));
-    FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
-    if (config->precision == FUT_PRECISION_F16)
-        FUT_TRY(fut_optim_set_control(
-            t->optim, &(fut_step_control){.scale = first_loss_scale, .unscale = 1, .growth_every = LOSS_SCALE_GROWTH_EVERY, .finite = 1}));
-    FUT_TRY(fut_tree_create(t->device_comm, bk, t->shards, fut_net_leaf_count(t->net), FUT_F32, bucket_bytes, &t->tree));
-    size_t columns = (size_t)t->loss->type->sums + 1;
-    FUT_TRY(bk->alloc(bk, (size_t)(batch * t->dim) * sizeof(float), (void **)&t->e_dealt));
-    FUT_TRY(bk->alloc(bk, (size_t)(batch * t->dim) * sizeof(float), (void **)&t->e));
-    FUT_TRY(bk->alloc(bk, (size_t)(largest_shard(t) * t->dim) * sizeof(float), (void **)&t->de));
-    FUT_TRY(bk->alloc(bk, (size_t)t->shards * columns * sizeof(double), (void **)&t->loss_rows));
-    FUT_TRY(bk->alloc(bk, columns * sizeof(double), (void **)&t->loss_total));
-    FUT_TRY(bk->alloc(bk, sizeof *t->scalars, (void **)&t->scalars));
-    FUT_TRY(bk->alloc_host(bk, FUT_PLACES * sizeof *t->host_scalars, (void **)&t->host_scalars));
-    FUT_TRY(bk->alloc_host(bk, FUT_PLACES * sizeof *t->outcomes, (void **)&t->outcomes));
-    for (int i = 0; i < FUT_PLACES; i++)
-        FUT_TRY(bk->event_create(bk, &t->pending[i].done));
-    return FUT_OK;
+    FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->engine->net));
+    return fut_comm_agree(t->comm, fut_str_printf(&t->meta.library, "%s", t->engine->info.library));
 }
 
 static fut_status create_feed(fut_trainer *t)
 {
     int64_t size = t->config->data.size;
-    int64_t mine = largest_shard(t) * (t->my_end - t->my_first);
-    return fut_feed_create(t->bk, t->device_comm, t->batches, t->shards, t->config->train.batch, mine, size * size * 3, &t->feed);
+    const fut_engine *g = t->engine;
+    int64_t mine = fut_engine_largest_shard(g) * (g->my_end - g->my_first);
+    return fut_feed_create(g->bk, g->device_comm, t->batches, t->shards, t->config->train.batch, mine, size * size * 3, &t->feed);
 }
 
 static fut_status create_batches(fut_trainer *t)
 {
     const fut_config_train *train = &t->config->train;
-    FUT_TRY(fut_batches_create(t->config, t->comm, t->bk, t->dataset, t->shards, t->my_first, t->my_end, &t->batches));
+    FUT_TRY(
+        fut_batches_create(t->config, t->comm, t->engine->bk, t->dataset, t->shards, t->engine->my_first, t->engine->my_end, &t->batches));
     t->total_steps = train->steps > 0 ? train->steps : train->epochs * fut_batches_per_epoch(t->batches);
-    return FUT_OK;
-}
-
-/* Rank 0 has the state; everyone gets it. */
-static fut_status share_state(fut_trainer *t)
-{
-    fut_step_control control = {0};
-    fut_comm *devices = t->device_comm;
-    FUT_TRY(fut_comm_broadcast(devices, fut_net_params(t->net), fut_net_param_count(t->net), FUT_F32, 0, "parameters"));
-    FUT_TRY(fut_comm_broadcast(devices, fut_net_stats(t->net), fut_net_stat_count(t->net), FUT_F32, 0, "statistics"));
-    for (int i = 0; i < t->optim->type->slots; i++)
-        FUT_TRY(fut_comm_broadcast(devices, t->optim->slot[i], t->optim->count, FUT_F32, 0, "optimizer"));
-    FUT_TRY(fut_comm_broadcast(t->comm, fut_net_steps_tracked(t->net), 1, FUT_I64, 0, "statistics"));
-    FUT_TRY(fut_comm_agree(t->comm, fut_optim_get_control(t->optim, &control)));
-    FUT_TRY(fut_order_broadcast(t->comm, &control, sizeof control, "optimizer"));
-    FUT_TRY(fut_comm_agree(t->comm, fut_optim_set_control(t->optim, &control)));
-    fut_net_params_changed(t->net);
     return FUT_OK;
 }
 
@@ -314,7 +202,7 @@ static fut_status load_checkpoint(fut_trainer *t, const resume_point *point)
     fut_progress progress;
     fut_sampler_state sampler = {0};
     FUT_TRY_GOTO(fut_run_checkpoint_path(t->config->run, point->step, &path), out);
-    FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&path), t->net, t->optim, &sampler), out);
+    FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&path), t->engine->net, t->engine->optim, &sampler), out);
     FUT_TRY_GOTO(fut_batches_restore(t->batches, &sampler), out);
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&path), &meta, &progress), out);
     if (strcmp(fut_str_text(&meta.library), fut_str_text(&t->meta.library)) != 0)
@@ -336,12 +224,13 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
         if (point->step >= 0)
             st = load_checkpoint(t, point);
         else
-            st = fut_net_init(t->net, (uint64_t)t->config->seed);
-        if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0') st = fut_weights_load(t->net, t->config->model.weights);
+            st = fut_net_init(t->engine->net, (uint64_t)t->config->seed);
+        if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0')
+            st = fut_weights_load(t->engine->net, t->config->model.weights);
         if (st == FUT_OK) st = open_records(t, point);
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
-    FUT_TRY(share_state(t));
+    FUT_TRY(fut_engine_share_state(t->engine));
     return fut_batches_begin_epoch(t->batches, t->progress.batch, t->progress.step);
 }
 
@@ -357,10 +246,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
     FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
-    FUT_TRY(fut_comm_agree(comm, create_model(t, &point)));
-    FUT_TRY(connect_devices(t));
-    FUT_TRY(plan_model(t, resumed));
-    FUT_TRY(fut_comm_agree(comm, create_step_memory(t)));
+    FUT_TRY(create_engine(t, &point, resumed));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
     return start_or_resume(t, &point);
@@ -377,33 +263,14 @@ fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_traine
     return st;
 }
 
-static void free_step_memory(fut_trainer *t)
-{
-    fut_backend *bk = t->bk;
-    void *device[] = {t->e_dealt, t->e, t->de, t->loss_rows, t->loss_total, t->scalars};
-    void *host[] = {t->host_scalars, t->outcomes};
-    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
-        if (device[i] != NULL) bk->free(bk, device[i]);
-    for (size_t i = 0; i < sizeof host / sizeof *host; i++)
-        if (host[i] != NULL) bk->free_host(bk, host[i]);
-    for (int i = 0; i < FUT_PLACES; i++)
-        if (t->pending[i].done != NULL) bk->event_destroy(bk, t->pending[i].done);
-}
-
 void fut_trainer_close(fut_trainer *t)
 {
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
-    if (t->bk != NULL) free_step_memory(t);
     fut_feed_destroy(&t->feed);
-    fut_tree_destroy(&t->tree);
     fut_batches_destroy(&t->batches);
-    fut_optim_destroy(&t->optim);
-    fut_loss_destroy(&t->loss);
-    fut_net_destroy(&t->net);
-    if (t->device_comm != t->comm) fut_comm_destroy(&t->device_comm);
-    fut_backend_destroy(&t->bk);
+    fut_engine_destroy(&t->engine);
     fut_dataset_close(&t->dataset);
     fut_checkpoint_meta_fini(&t->meta);
     fut_run_folder_close(&t->folder);
@@ -431,7 +298,9 @@ static fut_status write_checkpoint(fut_trainer *t)
     const fut_progress *p = &t->progress;
     fut_str path = {0};
     FUT_TRY_GOTO(fut_run_checkpoint_path(run, p->step, &path), out);
-    FUT_TRY_GOTO(fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->net, t->optim, fut_batches_sampler_state(t->batches)), out);
+    FUT_TRY_GOTO(
+        fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->engine->net, t->engine->optim, fut_batches_sampler_state(t->batches)),
+        out);
     FUT_TRY_GOTO(fut_run_link(run, "last.h5", p->step), out);
     FUT_TRY_GOTO(link_best(run, p->best_step), out);
     FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep), out);

@@ -1,0 +1,178 @@
+/* A step's work. Everything up to `enqueue` is enqueued, never waited for, so that it can be recorded and replayed. */
+#include "launch/engine.h"
+
+#include "dist/gather.h"
+
+static int64_t shard_rows(const fut_inputs *in, int shard)
+{
+    return in->shard_first[shard + 1] - in->shard_first[shard];
+}
+
+/* Where a step's time went. On a device that works behind the host's back the laps would time the enqueueing, so only the wait is one. */
+static void lap(const fut_engine *g, fut_step_timer *timer, fut_section section)
+{
+    if (!g->info.asynchronous) fut_step_timer_lap(timer, section);
+}
+
+static fut_status mark(fut_engine *g, fut_mark place)
+{
+    return g->marks[place] == NULL ? FUT_OK : g->bk->event_record(g->bk, g->marks[place], NULL);
+}
+
+static fut_status forward(fut_engine *g, const fut_inputs *in)
+{
+    int64_t photo = g->config->data.size * g->config->data.size * 3;
+    int64_t mine = in->shard_first[g->my_first];
+    for (int s = g->my_first; s < g->my_end; s++) {
+        int64_t first = in->shard_first[s];
+        FUT_TRY(fut_net_forward(g->net, s - g->my_first, shard_rows(in, s), in->rgb + (first - mine) * photo, g->e_dealt + first * g->dim));
+    }
+    return FUT_OK;
+}
+
+/* Embeddings of every shard to every rank, back in the sampler's order. */
+static fut_status gather(fut_engine *g, const fut_inputs *in)
+{
+    FUT_TRY(fut_gather_rows(g->device_comm, g->shards, in->shard_first, g->dim, FUT_F32, g->e_dealt, "embeddings"));
+    return g->bk->scatter_rows(g->bk, in->n, g->dim, FUT_F32, in->row, g->e_dealt, g->e, NULL);
+}
+
+/* The loss's sums over all shards. Whether a rank was asked to stop rides along, so that a signal to any of them reaches rank 0. */
+static fut_status loss_sums(fut_engine *g, const fut_inputs *in)
+{
+    fut_backend *bk = g->bk;
+    int columns = g->loss->type->sums + 1;
+    FUT_TRY(fut_loss_begin(g->loss, in->n, g->e, in->label, in->image));
+    for (int s = g->my_first; s < g->my_end; s++) {
+        double *row = g->loss_rows + (ptrdiff_t)s * columns;
+        FUT_TRY(fut_loss_rows(g->loss, shard_rows(in, s), in->row + in->shard_first[s], row));
+        FUT_TRY(bk->copy(bk, row + columns - 1, &g->scalars->stop, sizeof *row, NULL));
+    }
+    FUT_TRY(fut_gather_rows(g->device_comm, g->shards, NULL, columns, FUT_F64, g->loss_rows, "sums of the loss"));
+    return bk->tree_rows(bk, g->shards, columns, g->loss_rows, g->loss_total, NULL);
+}
+
+static fut_status leaf_ready(void *engine, int64_t first)
+{
+    return fut_tree_leaf_ready(((fut_engine *)engine)->tree, first, "gradients");
+}
+
+/* Gradient of every shard of mine, written into the tree, which sums it bucket by bucket while the backward goes on. */
+static fut_status backward(fut_engine *g, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
+{
+    fut_net_progress progress = {.ready = leaf_ready, .context = g};
+    for (int s = g->my_first; s < g->my_end; s++) {
+        void *leaf = NULL;
+        int64_t n = shard_rows(in, s);
+        FUT_TRY(fut_loss_grad(g->loss, n, in->row + in->shard_first[s], g->loss_total, g->de));
+        if (g->config->precision == FUT_PRECISION_F16)
+            FUT_TRY(g->bk->scale_gradient(g->bk, n * g->dim, FUT_F32, g->optim->control, g->de, NULL));
+        lap(g, timer, FUT_SECTION_LOSS);
+        FUT_TRY(fut_tree_begin_leaf(g->tree, s, &leaf));
+        FUT_TRY(fut_net_backward(g->net, s - g->my_first, n, g->de, leaf, &progress));
+        lap(g, timer, FUT_SECTION_BACKWARD);
+    }
+    FUT_TRY(mark(g, FUT_MARK_COMPUTED));
+    FUT_TRY(fut_tree_finish(g->tree, leaf_sum_out, "gradients"));
+    return mark(g, FUT_MARK_REDUCED);
+}
+
+static fut_status update(fut_engine *g, const void *leaf_sum)
+{
+    FUT_TRY(fut_optim_check(g->optim, leaf_sum, g->loss_total, g->loss->type->sums));
+    FUT_TRY(fut_optim_step(g->optim, &g->scalars->lr, fut_net_params(g->net), leaf_sum));
+    return fut_net_update_stats(g->net, leaf_sum, g->shards, g->optim->control);
+}
+
+static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
+{
+    const void *leaf_sum = NULL;
+    FUT_TRY(forward(g, in));
+    lap(g, timer, FUT_SECTION_FORWARD);
+    FUT_TRY(gather(g, in));
+    lap(g, timer, FUT_SECTION_REDUCE);
+    FUT_TRY(loss_sums(g, in));
+    lap(g, timer, FUT_SECTION_LOSS);
+    FUT_TRY(backward(g, in, &leaf_sum, timer));
+    lap(g, timer, FUT_SECTION_REDUCE);
+    FUT_TRY(update(g, leaf_sum));
+    lap(g, timer, FUT_SECTION_OPTIMIZER);
+    return FUT_OK;
+}
+
+static void drop_recordings(fut_engine *g)
+{
+    for (int i = 0; i < FUT_FEED_PLACES; i++) {
+        if (g->recordings[i] != NULL) g->bk->recording_destroy(g->bk, g->recordings[i]);
+        g->recordings[i] = NULL;
+    }
+}
+
+static fut_status record(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
+{
+    fut_backend *bk = g->bk;
+    FUT_TRY(bk->record_begin(bk, NULL));
+    fut_status st = work(g, in, timer);
+    fut_status ended = bk->record_end(bk, NULL, &g->recordings[in->place]);
+    return st != FUT_OK ? st : ended;
+}
+
+/* Enqueue a step's work. A device runs a full batch's step once, which plans and allocates; then it records the step in each of the two
+ * places of its inputs and replays that from then on: one call instead of hundreds. */
+static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
+{
+    bool full = in->n == g->config->train.batch;
+    bool replays = g->info.asynchronous && full && g->marks[0] == NULL && g->recorded_moves == fut_net_moves(g->net);
+    if (replays) {
+        if (g->recordings[in->place] == NULL) FUT_TRY(record(g, in, timer));
+        FUT_TRY(g->bk->replay(g->bk, g->recordings[in->place], NULL));
+    } else {
+        if (full) drop_recordings(g);
+        FUT_TRY(work(g, in, timer));
+        if (full) g->recorded_moves = fut_net_moves(g->net);
+    }
+    fut_net_step_taken(g->net);
+    return FUT_OK;
+}
+
+static fut_status upload_scalars(fut_engine *g, int64_t step, double lr, bool stop)
+{
+    fut_step_scalars *scalars = &g->host_scalars[step % FUT_IN_FLIGHT];
+    *scalars = (fut_step_scalars){.lr = lr, .stop = stop};
+    return g->bk->upload(g->bk, g->scalars, scalars, sizeof *scalars, NULL);
+}
+
+static fut_status download_outcome(fut_engine *g, int64_t step)
+{
+    fut_backend *bk = g->bk;
+    fut_step_outcome *to = &g->outcomes[step % FUT_IN_FLIGHT];
+    size_t sums = (size_t)(g->loss->type->sums + 1) * sizeof(double);
+    FUT_TRY(bk->download(bk, to->sums, g->loss_total, sums, NULL));
+    FUT_TRY(bk->download(bk, &to->control, g->optim->control, sizeof to->control, NULL));
+    return bk->event_record(bk, g->done[step % FUT_IN_FLIGHT], NULL);
+}
+
+fut_status fut_engine_step(fut_engine *g, int64_t step, const fut_inputs *in, double lr, bool stop, fut_step_timer *timer)
+{
+    FUT_TRY(mark(g, FUT_MARK_BEGIN));
+    FUT_TRY(fut_inputs_wait(g->bk, in));
+    FUT_TRY(mark(g, FUT_MARK_INPUTS));
+    FUT_TRY(upload_scalars(g, step, lr, stop));
+    FUT_TRY(enqueue(g, in, timer));
+    FUT_TRY(mark(g, FUT_MARK_END));
+    return download_outcome(g, step);
+}
+
+fut_status fut_engine_outcome(fut_engine *g, int64_t step, const fut_step_outcome **outcome_out)
+{
+    FUT_TRY(fut_comm_wait(g->device_comm, g->bk, g->done[step % FUT_IN_FLIGHT], "a step's outcome"));
+    *outcome_out = &g->outcomes[step % FUT_IN_FLIGHT];
+    return FUT_OK;
+}
+
+fut_status fut_engine_mark(fut_engine *g)
+{
+    for (int i = 0; i < FUT_MARKS; i++)
+        if (g->marks[i] == NULL) FUT_TRY(g->bk->event_create(g->bk, &g->marks[i]));
+    return FUT_OK;
+}

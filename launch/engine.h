@@ -1,0 +1,106 @@
+/* The engine: one rank's share of a training step on its device, from a batch to changed parameters. It knows no files and no schedule; the
+ * trainer feeds it a run, `futago bench` feeds it noise.
+ *
+ *     fut_engine_step(step 7)      enqueues, or replays a recording of, all of: forward, gather, loss, backward + reduction, update
+ *     fut_engine_step(step 8)
+ *     fut_engine_outcome(step 7)   waits for the device, reads what the step did */
+#ifndef FUT_LAUNCH_ENGINE_H
+#define FUT_LAUNCH_ENGINE_H
+
+#include "core/loss/loss.h"
+#include "core/nn/net.h"
+#include "core/optim/optim.h"
+#include "dist/comm.h"
+#include "dist/reduce.h"
+#include "launch/feed.h"
+#include "launch/model.h"
+#include "launch/step_report.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FUT_IN_FLIGHT = 2 }; /* steps: one computes, the next is being enqueued */
+
+/* What the host writes for a step, beside the batch: uploaded before it. */
+typedef struct fut_step_scalars {
+    double lr;
+    double stop; /* 1 on a rank that was asked to stop; summed with the loss, so that rank 0 learns of it */
+} fut_step_scalars;
+
+/* What the host reads of a step: downloaded after it. */
+typedef struct fut_step_outcome {
+    double sums[FUT_LOSS_SUMS_MAX + 1]; /* of the loss over all shards, then the ranks that were asked to stop */
+    fut_step_control control;
+} fut_step_outcome;
+
+/* Places of a step where `bench` wants to know when the device came by. */
+typedef enum fut_mark { FUT_MARK_BEGIN, FUT_MARK_INPUTS, FUT_MARK_COMPUTED, FUT_MARK_REDUCED, FUT_MARK_END, FUT_MARKS } fut_mark;
+
+typedef struct fut_engine {
+    const fut_config *config;
+    fut_comm *comm;               /* between processes; borrowed */
+    fut_comm *device_comm;        /* between their devices' memories: comm itself where that is the host's */
+    int shards, my_first, my_end; /* this rank's shards are [my_first, my_end) */
+    int threads;                  /* of the CPU */
+
+    fut_backend *bk;
+    fut_backend_info info;
+    fut_net *net;
+    fut_loss *loss;
+    fut_optim *optim;
+    fut_tree *tree; /* sums leaves over shards */
+
+    /* device memory of a step */
+    int64_t dim;               /* of an embedding */
+    float *e_dealt;            /* [batch, dim] embeddings in dealt order: mine, then everybody's */
+    float *e;                  /* [batch, dim] in the sampler's order */
+    float *de;                 /* [largest shard, dim] */
+    double *loss_rows;         /* [shards, sums + 1]: fut_step_outcome.sums of each shard */
+    double *loss_total;        /* [sums + 1] */
+    fut_step_scalars *scalars; /* one */
+
+    /* pinned memory, and events, of the steps in flight, used in turn */
+    fut_step_scalars *host_scalars; /* [FUT_IN_FLIGHT] */
+    fut_step_outcome *outcomes;     /* [FUT_IN_FLIGHT] */
+    fut_event *done[FUT_IN_FLIGHT];
+
+    fut_recording *recordings[FUT_FEED_PLACES]; /* of a full batch's step, by the place of its inputs; NULL: not recorded yet */
+    int64_t recorded_moves;      /* fut_net_moves when a full batch's step last ran: everything it needs is planned; -1: never */
+    fut_event *marks[FUT_MARKS]; /* NULL unless fut_engine_mark was called: then nothing is recorded for replay */
+} fut_engine;
+
+/* Build backend, network, loss, optimizer, reduction and step memory for shards dealt over the ranks of comm. threads 0: the rank's share
+ * of the node. What has to be measured for that is measured by rank 0; tuned: choices known already (fut_backend.tuning_get), NULL or ""
+ * none, used where the library text is `library`. tuning_out gets the choices. Parameters are not set. Collective. Errors: FUT_ERR_CONFIG,
+ * FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY (with the largest batch that would fit), the same on all ranks. */
+typedef struct fut_engine_options {
+    int shards, threads;
+    double mean[3], std[3];      /* of the normalisation */
+    const char *tuned, *library; /* of a checkpoint; NULL: none */
+} fut_engine_options;
+fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_str *tuning_out,
+                             fut_engine **engine_out) FUT_MUST_CHECK;
+void fut_engine_destroy(fut_engine **engine);
+
+/* Rank 0's parameters, statistics and optimizer state to all. Collective. */
+fut_status fut_engine_share_state(fut_engine *engine) FUT_MUST_CHECK;
+
+/* Enqueue step number `step`; of two steps in flight the earlier outcome must have been read. timer: laps of the host's work, where the
+ * device is the host. Collective. */
+fut_status fut_engine_step(fut_engine *engine, int64_t step, const fut_inputs *in, double lr, bool stop,
+                           fut_step_timer *timer) FUT_MUST_CHECK;
+/* Wait for a step's outcome; borrowed until the next-but-one step. */
+fut_status fut_engine_outcome(fut_engine *engine, int64_t step, const fut_step_outcome **outcome_out) FUT_MUST_CHECK;
+
+/* From now on steps leave marks, and are enqueued anew every time instead of replayed. */
+fut_status fut_engine_mark(fut_engine *engine) FUT_MUST_CHECK;
+
+/* Photos of a rank's largest shard. */
+int64_t fut_engine_largest_shard(const fut_engine *engine);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

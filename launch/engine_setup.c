@@ -1,0 +1,188 @@
+/* Birth and death of the engine. */
+#include "launch/engine.h"
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "dist/order.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
+ * enough that the first is ready early. */
+enum { BUCKET_BYTES = 4 << 20 };
+
+/* The dynamic loss scale of f16: torch.amp.GradScaler's defaults. */
+static const double first_loss_scale = 65536;
+enum { LOSS_SCALE_GROWTH_EVERY = 2000 };
+
+int64_t fut_engine_largest_shard(const fut_engine *g)
+{
+    return (g->config->train.batch + g->shards - 1) / g->shards;
+}
+
+static fut_status create_model(fut_engine *g, const fut_engine_options *options)
+{
+    fut_model_place place = fut_model_place_of(g->comm);
+    if (options->threads > 0) place.threads = options->threads;
+    g->threads = place.threads;
+    FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &g->bk, &g->net));
+    g->bk->info(g->bk, &g->info);
+    FUT_INFO("backend %s on %s: %s, %d threads a rank", g->bk->name, g->info.device, g->info.library, g->threads);
+    return FUT_OK;
+}
+
+/* One backend on all ranks ("auto" may find different machines), and a communicator between its devices. Collective. */
+static fut_status connect_devices(fut_engine *g)
+{
+    fut_status st = FUT_OK;
+    char name[32] = {0};
+    (void)snprintf(name, sizeof name, "%s", g->bk->name);
+    FUT_TRY(fut_order_broadcast(g->comm, name, sizeof name, "name of the backend"));
+    if (strcmp(name, g->bk->name) != 0)
+        st = FUT_FAIL(FUT_ERR_CONFIG, "this rank's backend is %s, rank 0's is %s: name one backend for all in `backend:`", g->bk->name,
+                      name);
+    FUT_TRY(fut_comm_agree(g->comm, st));
+    g->device_comm = g->comm;
+    if (g->info.asynchronous && fut_comm_size(g->comm) > 1) {
+        FUT_TRY(fut_comm_create_nccl(g->comm, g->bk, &g->device_comm));
+        fut_comm_set_deadline(g->device_comm, g->config->train.deadline);
+    }
+    return FUT_OK;
+}
+
+/* Rank 0's choices of algorithms to all. */
+static fut_status share_tuning(fut_engine *g, fut_str *text)
+{
+    int64_t bytes = (int64_t)text->length;
+    char *buffer = NULL;
+    FUT_TRY(fut_comm_broadcast(g->comm, &bytes, 1, FUT_I64, 0, "length of the tuning"));
+    if (bytes == 0 || fut_comm_size(g->comm) == 1) return FUT_OK;
+    fut_status st = FUT_NEW_ARRAY(bytes + 1, &buffer);
+    if (st == FUT_OK && fut_comm_rank(g->comm) == 0) memcpy(buffer, text->data, (size_t)bytes);
+    st = fut_comm_agree(g->comm, st);
+    if (st == FUT_OK) st = fut_comm_broadcast(g->comm, buffer, bytes, FUT_U8, 0, "tuning");
+    if (st == FUT_OK && fut_comm_rank(g->comm) != 0) st = g->bk->tuning_set(g->bk, buffer);
+    fut_mem_free(buffer);
+    return fut_comm_agree(g->comm, st);
+}
+
+/* Plan the network. What has to be measured for that is measured by rank 0, unless it is known. Collective. */
+static fut_status plan_model(fut_engine *g, const fut_engine_options *options, fut_str *tuning)
+{
+    fut_status st = FUT_OK;
+    int slots = g->my_end - g->my_first;
+    if (fut_comm_rank(g->comm) == 0) {
+        bool known = options->tuned != NULL && options->library != NULL && strcmp(options->library, g->info.library) == 0;
+        if (known && options->tuned[0] != '\0') st = g->bk->tuning_set(g->bk, options->tuned);
+        if (st == FUT_OK) st = fut_net_reserve(g->net, slots, fut_engine_largest_shard(g), true);
+        if (st == FUT_OK) st = g->bk->tuning_get(g->bk, tuning);
+    }
+    FUT_TRY(fut_comm_agree(g->comm, st));
+    FUT_TRY(share_tuning(g, tuning));
+    return fut_comm_agree(g->comm, fut_net_reserve(g->net, slots, fut_engine_largest_shard(g), true));
+}
+
+static fut_status create_step_memory(fut_engine *g)
+{
+    const fut_config *config = g->config;
+    fut_backend *bk = g->bk;
+    int64_t batch = config->train.batch;
+    size_t bucket_bytes = g->info.asynchronous ? BUCKET_BYTES : 0;
+    g->dim = config->model.embedding;
+    FUT_TRY(fut_loss_create(bk, &config->loss, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
+    FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
+    if (config->precision == FUT_PRECISION_F16)
+        FUT_TRY(fut_optim_set_control(
+            g->optim, &(fut_step_control){.scale = first_loss_scale, .unscale = 1, .growth_every = LOSS_SCALE_GROWTH_EVERY, .finite = 1}));
+    FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
+    size_t columns = (size_t)g->loss->type->sums + 1;
+    FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e_dealt));
+    FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e));
+    FUT_TRY(bk->alloc(bk, (size_t)(fut_engine_largest_shard(g) * g->dim) * sizeof(float), (void **)&g->de));
+    FUT_TRY(bk->alloc(bk, (size_t)g->shards * columns * sizeof(double), (void **)&g->loss_rows));
+    FUT_TRY(bk->alloc(bk, columns * sizeof(double), (void **)&g->loss_total));
+    FUT_TRY(bk->alloc(bk, sizeof *g->scalars, (void **)&g->scalars));
+    FUT_TRY(bk->alloc_host(bk, FUT_IN_FLIGHT * sizeof *g->host_scalars, (void **)&g->host_scalars));
+    FUT_TRY(bk->alloc_host(bk, FUT_IN_FLIGHT * sizeof *g->outcomes, (void **)&g->outcomes));
+    for (int i = 0; i < FUT_IN_FLIGHT; i++)
+        FUT_TRY(bk->event_create(bk, &g->done[i]));
+    return FUT_OK;
+}
+
+static fut_status build(fut_engine *g, const fut_engine_options *options, fut_str *tuning)
+{
+    FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
+    FUT_TRY(connect_devices(g));
+    FUT_TRY(plan_model(g, options, tuning));
+    return fut_comm_agree(g->comm, create_step_memory(g));
+}
+
+fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_str *tuning_out,
+                             fut_engine **engine_out)
+{
+    fut_engine *g = NULL;
+    int64_t first = 0;
+    int64_t end = 0;
+    FUT_TRY(fut_comm_agree(comm, FUT_NEW(&g)));
+    fut_shard_range(fut_comm_rank(comm), fut_comm_size(comm), options->shards, &first, &end);
+    *g = (fut_engine){.config = config,
+                      .comm = comm,
+                      .device_comm = comm,
+                      .shards = options->shards,
+                      .my_first = (int)first,
+                      .my_end = (int)end,
+                      .recorded_moves = -1};
+    fut_status st = build(g, options, tuning_out);
+    if (st != FUT_OK) fut_engine_destroy(&g);
+    *engine_out = g;
+    return st;
+}
+
+static void free_step_memory(fut_engine *g)
+{
+    fut_backend *bk = g->bk;
+    void *device[] = {g->e_dealt, g->e, g->de, g->loss_rows, g->loss_total, g->scalars};
+    void *host[] = {g->host_scalars, g->outcomes};
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        if (device[i] != NULL) bk->free(bk, device[i]);
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++)
+        if (host[i] != NULL) bk->free_host(bk, host[i]);
+    for (int i = 0; i < FUT_IN_FLIGHT; i++)
+        if (g->done[i] != NULL) bk->event_destroy(bk, g->done[i]);
+    for (int i = 0; i < FUT_FEED_PLACES; i++)
+        if (g->recordings[i] != NULL) bk->recording_destroy(bk, g->recordings[i]);
+    for (int i = 0; i < FUT_MARKS; i++)
+        if (g->marks[i] != NULL) bk->event_destroy(bk, g->marks[i]);
+}
+
+void fut_engine_destroy(fut_engine **engine)
+{
+    fut_engine *g = *engine;
+    if (g == NULL) return;
+    if (g->bk != NULL) free_step_memory(g);
+    fut_tree_destroy(&g->tree);
+    fut_optim_destroy(&g->optim);
+    fut_loss_destroy(&g->loss);
+    fut_net_destroy(&g->net);
+    if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
+    fut_backend_destroy(&g->bk);
+    fut_mem_free(g);
+    *engine = NULL;
+}
+
+fut_status fut_engine_share_state(fut_engine *g)
+{
+    fut_step_control control = {0};
+    fut_comm *devices = g->device_comm;
+    FUT_TRY(fut_comm_broadcast(devices, fut_net_params(g->net), fut_net_param_count(g->net), FUT_F32, 0, "parameters"));
+    FUT_TRY(fut_comm_broadcast(devices, fut_net_stats(g->net), fut_net_stat_count(g->net), FUT_F32, 0, "statistics"));
+    for (int i = 0; i < g->optim->type->slots; i++)
+        FUT_TRY(fut_comm_broadcast(devices, g->optim->slot[i], g->optim->count, FUT_F32, 0, "optimizer"));
+    FUT_TRY(fut_comm_broadcast(g->comm, fut_net_steps_tracked(g->net), 1, FUT_I64, 0, "statistics"));
+    FUT_TRY(fut_comm_agree(g->comm, fut_optim_get_control(g->optim, &control)));
+    FUT_TRY(fut_order_broadcast(g->comm, &control, sizeof control, "optimizer"));
+    FUT_TRY(fut_comm_agree(g->comm, fut_optim_set_control(g->optim, &control)));
+    fut_net_params_changed(g->net);
+    return FUT_OK;
+}
