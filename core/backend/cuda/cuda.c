@@ -76,6 +76,15 @@ static fut_status check_place(const fut_backend_options *options, int count)
     return FUT_OK;
 }
 
+void fut_cuda_write_uuid(const cudaUUID_t *uuid, char *text, size_t size)
+{
+    size_t length = (size_t)snprintf(text, size, "GPU");
+    for (int i = 0; i < 16; i++) {
+        const char *dash = i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        length += (size_t)snprintf(text + length, size - length, "%s%02x", dash, (unsigned char)uuid->bytes[i]);
+    }
+}
+
 static fut_status look_at_device(fut_cuda *cuda)
 {
     struct cudaDeviceProp found;
@@ -87,10 +96,7 @@ static fut_status look_at_device(fut_cuda *cuda)
     FUT_CHECK(found.major >= NEEDED_MAJOR, FUT_ERR_UNSUPPORTED,
               "GPU %d is a %s of compute capability %d.%d; the cuda backend needs %d.0 (A100, RTX 30) or newer", cuda->device, found.name,
               found.major, found.minor, NEEDED_MAJOR);
-    char *end = cuda->uuid;
-    end += sprintf(end, "GPU");
-    for (int i = 0; i < 16; i++)
-        end += sprintf(end, "%s%02x", i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", (unsigned char)found.uuid.bytes[i]);
+    fut_cuda_write_uuid(&found.uuid, cuda->uuid, sizeof cuda->uuid);
     return FUT_OK;
 }
 

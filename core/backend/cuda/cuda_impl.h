@@ -36,7 +36,7 @@ typedef struct fut_cuda {
     cublasLtHandle_t blas;
     fut_cuda_matmuls *matmuls;
     fut_cuda_tuning *tuning;
-    char name[256], uuid[40]; /* of the GPU */
+    char name[256], uuid[48]; /* of the GPU */
     char device_text[320], library_text[160];
 } fut_cuda;
 
@@ -79,6 +79,9 @@ fut_status fut_cublas_status(cublasStatus_t error, const char *call, const char 
 #define FUT_CUBLAS_TRY_GOTO(call, label) FUT_TRY_GOTO(FUT_CUBLAS(call), label)
 
 /* ---- what the parts give each other ---- */
+
+/* "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", as nvidia-smi has it. */
+void fut_cuda_write_uuid(const cudaUUID_t *uuid, char *text, size_t size);
 
 /* What the module exports: the backend on the GPU options->device. Errors: FUT_ERR_UNSUPPORTED (no driver, too old a driver or GPU, none
  * visible, with the runtime's own reason), FUT_ERR_CONFIG (more ranks than GPUs), FUT_ERR_NO_MEMORY. */

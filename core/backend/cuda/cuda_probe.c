@@ -1,8 +1,7 @@
 #include "core/backend/cuda/cuda_probe.h"
 
-#include <cublasLt.h>
-#include <cuda_runtime_api.h>
-#include <cudnn.h>
+#include "core/backend/cuda/cuda_impl.h"
+
 #include <stdio.h>
 
 /* "cudaMemGetInfo: cudaErrorDevicesUnavailable, CUDA-capable device(s) is/are busy or unavailable", and the error is forgotten. */
@@ -10,15 +9,6 @@ static void say(char *text, const char *call, cudaError_t error)
 {
     (void)snprintf(text, FUT_CUDA_PROBE_TEXT, "%s: %s, %s", call, cudaGetErrorName(error), cudaGetErrorString(error));
     (void)cudaGetLastError();
-}
-
-static void write_uuid(const char bytes[16], char *text, size_t max)
-{
-    unsigned char b[16];
-    for (int i = 0; i < 16; i++)
-        b[i] = (unsigned char)bytes[i];
-    (void)snprintf(text, max, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-                   b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 static void probe_gpu(int device, int count, fut_cuda_probe_gpu *gpu)
@@ -30,7 +20,7 @@ static void probe_gpu(int device, int count, fut_cuda_probe_gpu *gpu)
         return;
     }
     (void)snprintf(gpu->name, sizeof gpu->name, "%s", found.name);
-    write_uuid(found.uuid.bytes, gpu->uuid, sizeof gpu->uuid);
+    fut_cuda_write_uuid(&found.uuid, gpu->uuid, sizeof gpu->uuid);
     if (cudaDeviceGetPCIBusId(gpu->bus, (int)sizeof gpu->bus, device) != cudaSuccess) gpu->bus[0] = '\0';
     gpu->major = found.major;
     gpu->minor = found.minor;

@@ -6,6 +6,7 @@ fut_status fut_cuda_add(fut_backend *bk, int64_t n, fut_dtype dtype, const void 
 {
     FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_UNSUPPORTED, "cuda backend, add: vectors of %s; it has f32 and f64",
               fut_dtype_name(dtype));
+    if (n == 0) return FUT_OK;
     if (dtype == FUT_F64) return FUT_CUDA(fut_cuda_launch_add_f64(n, x, y, fut_cuda_stream(bk, s)));
     return FUT_CUDA(fut_cuda_launch_add_f32(n, x, y, fut_cuda_stream(bk, s)));
 }
@@ -18,6 +19,7 @@ fut_status fut_cuda_tree_rows(fut_backend *bk, int64_t rows, int64_t n, double *
 fut_status fut_cuda_scale_gradient(fut_backend *bk, int64_t n, fut_dtype real, const fut_step_control *control, void *x, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("scale_gradient", FUT_F32, real));
+    if (n == 0) return FUT_OK;
     return FUT_CUDA(fut_cuda_launch_scale_gradient(n, control, x, fut_cuda_stream(bk, s)));
 }
 
@@ -33,6 +35,7 @@ fut_status fut_cuda_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_a
                          const fut_step_control *control, void *p, const void *g, void *m, void *v, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("adam", FUT_F32, real));
+    if (n == 0) return FUT_OK;
     return FUT_CUDA(fut_cuda_launch_adam(n, args, lr, control, p, g, m, v, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
 }
 
@@ -40,5 +43,6 @@ fut_status fut_cuda_update_stats(fut_backend *bk, int64_t n, fut_dtype real, dou
                                  const fut_step_control *control, const void *sum, void *running, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("update_stats", FUT_F32, real));
+    if (n == 0) return FUT_OK;
     return FUT_CUDA(fut_cuda_launch_update_stats(n, momentum, shards, control, sum, running, fut_cuda_stream(bk, s)));
 }

@@ -32,15 +32,13 @@ cudaError_t fut_cuda_launch_pair_hinge_sums(const fut_pair_rows *rows, const fut
 cudaError_t fut_cuda_launch_pair_hinge_grad(const fut_pair_rows *rows, const fut_pair_hinge *hinge, const float *sim, const double *sums,
                                             float *g, cudaStream_t stream);
 
-/* vector.cu. */
+/* vector.cu, step.cu: n > 0, but step_check may have none. */
 cudaError_t fut_cuda_launch_add_f32(int64_t n, const float *x, float *y, cudaStream_t stream);
 cudaError_t fut_cuda_launch_add_f64(int64_t n, const double *x, double *y, cudaStream_t stream);
 cudaError_t fut_cuda_launch_tree_rows(int64_t rows, int64_t n, double *in, double *out, cudaStream_t stream);
 cudaError_t fut_cuda_launch_scale_gradient(int64_t n, const fut_step_control *control, float *x, cudaStream_t stream);
 cudaError_t fut_cuda_launch_update_stats(int64_t n, double momentum, int64_t shards, const fut_step_control *control, const float *sum,
                                          float *running, cudaStream_t stream);
-
-/* step.cu. */
 cudaError_t fut_cuda_launch_step_check(int64_t n, const float *g, const double *loss, int64_t loss_count, fut_step_control *control,
                                        void *scratch, cudaStream_t stream);
 cudaError_t fut_cuda_launch_adam(int64_t n, const fut_adam_args *args, const double *lr, const fut_step_control *control, float *p,

@@ -134,7 +134,7 @@ cudaError_t fut_cuda_launch_step_check(int64_t n, const float *g, const double *
                                        void *scratch, cudaStream_t stream)
 {
     double *const partial = static_cast<double *>(scratch);
-    const int64_t wanted = (n + block * pack - 1) / (block * pack), blocks = wanted < most_blocks ? wanted : most_blocks;
+    const int64_t wanted = n / (block * pack) + 1, blocks = wanted < most_blocks ? wanted : most_blocks;
     const dim3 grid(static_cast<unsigned int>(blocks));
     const cudaError_t error = is_aligned(g) ? FUT_LAUNCH_SYNC((sum_squares<true>), grid, dim3(block), 0, stream, n, g, partial)
                                             : FUT_LAUNCH_SYNC((sum_squares<false>), grid, dim3(block), 0, stream, n, g, partial);

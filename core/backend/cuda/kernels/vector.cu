@@ -40,7 +40,6 @@ template <typename T, bool whole> FUT_KERNEL_FN void add(int64_t n, const T *x, 
 
 template <typename T> cudaError_t launch_add(int64_t n, const T *x, T *y, cudaStream_t stream)
 {
-    if (n == 0) return cudaSuccess;
     const dim3 grid = grid_of((n + pack - 1) / pack);
     if (packs_are_aligned<T>(x, y)) return FUT_LAUNCH((add<T, true>), grid, dim3(block), 0, stream, n, x, y);
     return FUT_LAUNCH((add<T, false>), grid, dim3(block), 0, stream, n, x, y);
