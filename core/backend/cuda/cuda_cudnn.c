@@ -283,6 +283,10 @@ static fut_status make_knob(bag *all, const fut_cuda_knob *knob, cudnnBackendDes
 static fut_status make_config(bag *all, cudnnBackendDescriptor_t graph, const fut_cuda_choice *choice, cudnnBackendDescriptor_t *config_out)
 {
     cudnnBackendDescriptor_t engine = NULL, config = NULL, knob[FUT_CUDA_KNOBS];
+    int64_t one = 0, engines = 0;
+    GET(graph, CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, CUDNN_TYPE_INT64, 1, &one, &engines);
+    FUT_CHECK(choice->engine < engines, FUT_ERR_UNSUPPORTED, "cuDNN has %lld engines for a convolution, not %lld", (long long)engines,
+              (long long)choice->engine);
     FUT_TRY(make(all, CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine));
     SET(engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
     SET(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &choice->engine);
