@@ -16,6 +16,10 @@ add_library(gpu_double SHARED ${double_sources})
 set_target_properties(gpu_double PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/double CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
 target_include_directories(gpu_double BEFORE PUBLIC ${double_dir} ${double_dir}/include ${double_dir}/host)
 target_link_libraries(gpu_double PRIVATE fut_flags)
+if(NOT FUTAGO_SANITIZE) # whose runtime the program brings
+    target_link_options(gpu_double PRIVATE LINKER:-z,defs)
+endif()
+target_link_options(gpu_double PRIVATE LINKER:-z,nodelete) # its workers live until the process ends
 
 # fut_double_module(name source...): <build>/double/<name>.so. Kernels are C++ here; this folder's scope keeps that from the real module.
 function(fut_double_module name)

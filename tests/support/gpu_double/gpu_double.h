@@ -115,10 +115,9 @@ typedef struct gpu_double_place {
 } gpu_double_place;
 extern __thread gpu_double_place gpu_double_here __attribute__((tls_model("initial-exec")));
 
-/* One shared array: elements, and beside each element who touched it last (gpu_double_shared_read, _write check against it). */
+/* One shared array. _read and _write check an access; after _raw (a plain pointer was taken) only its bounds and its guards are looked at. */
 typedef struct gpu_double_shared {
     unsigned char *data;
-    struct gpu_double_touch *touch; /* one a 4-byte word (or an element, if that is larger) */
     size_t size;                    /* bytes of an element */
     int64_t count;                  /* elements */
     const char *name;
@@ -127,6 +126,7 @@ const gpu_double_shared *gpu_double_shared_static(const void *site, const char *
 const gpu_double_shared *gpu_double_shared_dynamic(const char *name, size_t size);
 void gpu_double_shared_read(const gpu_double_shared *array, int64_t index);
 void gpu_double_shared_write(const gpu_double_shared *array, int64_t index);
+void gpu_double_shared_raw(const gpu_double_shared *array);
 
 void gpu_double_sync(int line);
 /* Exchange among the lanes of a warp: value is replaced by that of lane `source`; where that lane does not exist, by 0xFF bytes. */

@@ -132,6 +132,7 @@ template <typename T> class element
     }
     T *operator&() const
     {
+        gpu_double_shared_raw(array_);
         return place();
     }
 
@@ -170,6 +171,7 @@ template <typename T> class fut_shared
     /* The way out of the checks. */
     operator T *() const
     {
+        gpu_double_shared_raw(array_);
         return reinterpret_cast<T *>(array_->data) + offset_;
     }
 

@@ -36,6 +36,7 @@ typedef struct CUgraphExec_st *cudaGraphExec_t;
     X(cudaErrorNvlinkUncorrectable, 220, "uncorrectable NVLink error detected during the execution")                                                 \
     X(cudaErrorUnsupportedPtxVersion, 222, "the provided PTX was compiled with an unsupported toolchain.")                                           \
     X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                                                \
+    X(cudaErrorIllegalState, 401, "the operation cannot be performed in the present state")                                                          \
     X(cudaErrorNotReady, 600, "device not ready")                                                                                                    \
     X(cudaErrorIllegalAddress, 700, "an illegal memory access was encountered")                                                                      \
     X(cudaErrorLaunchOutOfResources, 701, "too many resources requested for launch")                                                                 \
