@@ -260,11 +260,13 @@ extern "C" cudaError_t fut_cuda_launch_norm_stats_join(const fut_cuda_slabs *s, 
                            partial, mean, mean_low, inv, batch_mean, batch_variance);
 }
 
-/* launch(kernel<T, V, kind>) */
-#define NORM_LAUNCH(launch, kernel, s, norm, r, stream, ...)                                                                                \
-    ((norm)->act == FUT_ACT_PRELU ? launch((kernel<T, V, NORM_PRELU>), act_grid(s), act_block(s), 0, stream, *(s), *(norm), __VA_ARGS__)    \
-     : (r)                        ? launch((kernel<T, V, NORM_RESIDUAL>), act_grid(s), act_block(s), 0, stream, *(s), *(norm), __VA_ARGS__) \
-                                  : launch((kernel<T, V, NORM_PLAIN>), act_grid(s), act_block(s), 0, stream, *(s), *(norm), __VA_ARGS__))
+/* launch(kernel<T, V, kind>) of the kind that fits. */
+#define NORM_LAUNCH(launch, kernel, s, norm, r, stream, ...)                                                                               \
+    ((norm)->act == FUT_ACT_PRELU ? NORM_LAUNCH_KIND(launch, kernel, NORM_PRELU, s, norm, stream, __VA_ARGS__)                             \
+     : (r)                        ? NORM_LAUNCH_KIND(launch, kernel, NORM_RESIDUAL, s, norm, stream, __VA_ARGS__)                          \
+                                  : NORM_LAUNCH_KIND(launch, kernel, NORM_PLAIN, s, norm, stream, __VA_ARGS__))
+#define NORM_LAUNCH_KIND(launch, kernel, kind, s, norm, stream, ...)                                                                       \
+    launch((kernel<T, V, kind>), act_grid(s), act_block(s), 0, stream, *(s), *(norm), __VA_ARGS__)
 
 template <typename T, int V>
 static cudaError_t launch_apply(const fut_cuda_slabs *s, const fut_cuda_norm *norm, const void *x, const void *r, void *y,
