@@ -63,7 +63,8 @@ fut_status fut_comm_create_mpi(fut_comm **comm_out) FUT_MUST_CHECK;
 /* NCCL between the GPUs of the ranks of `host`, which carries the unique id and stays the caller's; each rank's GPU is bk's. Loads the
  * module futago_nccl. host and bk outlive it. Its calls may be recorded (fut_backend.record_begin), the barrier may not. Collective over
  * host. Errors: FUT_ERR_UNSUPPORTED (no module or no NCCL, with the loader's text), FUT_ERR_CONFIG (two ranks on one GPU, GPUs of different
- * models: which), FUT_ERR_IO with NCCL's text. After an error only abort and destroy are left. */
+ * models: which), FUT_ERR_IO with NCCL's text. After an error only abort and destroy are left; destroy is collective, except while
+ * the error trail holds an error. */
 fut_status fut_comm_create_nccl(fut_comm *host, fut_backend *bk, fut_comm **comm_out) FUT_MUST_CHECK;
 void fut_comm_destroy(fut_comm **comm);
 
