@@ -87,7 +87,7 @@ fut_status fut_cpu_linear_backward(fut_backend *bk, int64_t n, int64_t k, int64_
     fut_simd_matmul to_dw = {.rows = m, .cols = k, .k = n, .a = dy, .a_row = 1, .a_col = m, .b = x, .b_row = k, .c = dw, .c_row = k};
     fut_cpu_matmul_nn(fut_cpu_of(bk), &to_dx, 1);
     fut_cpu_matmul_nn(fut_cpu_of(bk), &to_dw, 1);
-    fut_cpu_sum_rows(n, m, m, dy, db);
+    if (db) fut_cpu_sum_rows(n, m, m, dy, db);
     return FUT_OK;
 }
 

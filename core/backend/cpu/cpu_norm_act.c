@@ -3,6 +3,8 @@
  *     z = scale x + shift (+ r)     scale = gamma inv, shift = beta - mean scale, inv = 1 / sqrt(var + eps)
  *     dx = gamma inv (dz - dbeta / m - u dgamma / m),  u = (x - mean) inv,  written as  dz_coef dz + x_coef x + offset
  *
+ * prelu's dslope is the sum of dy z where z <= 0.
+ *
  * saved: mean, inv [channels] f32; nothing of the size of x: backward computes z again.
  * Sums of a plane are f64 and added in the order of images, whatever thread made them. */
 #include "core/backend/cpu/cpu_impl.h"
@@ -21,23 +23,24 @@ typedef struct cpu_norm_act {
 
 /* Slices of scratch. */
 typedef struct norm_scratch {
-    float *scale, *shift, *dz_coef, *x_coef, *offset; /* [channels] */
-    double *sums[2];                                  /* [planes, lanes] each */
+    float *scale, *shift, *slope, *dz_coef, *x_coef, *offset; /* [channels] */
+    double *sums[3];                                          /* [planes, lanes] each: dz, dz (x - mean), prelu's slope */
 } norm_scratch;
-enum { COEFFICIENTS = 5, MAX_LANES = 16 };
+enum { SUMS = 3, COEFFICIENTS = 6, MAX_LANES = 16 };
 
 static norm_scratch cut_scratch(const cpu_norm_act *norm, void *scratch)
 {
     int64_t sums = norm->layout.planes * norm->layout.lanes;
     double *first = scratch;
-    float *coefficient = (float *)(first + 2 * sums);
+    float *coefficient = (float *)(first + SUMS * sums);
     return (norm_scratch){
-        .sums = {first, first + sums},
+        .sums = {first, first + sums, first + 2 * sums},
         .scale = coefficient,
         .shift = coefficient + norm->channels,
-        .dz_coef = coefficient + 2 * norm->channels,
-        .x_coef = coefficient + 3 * norm->channels,
-        .offset = coefficient + 4 * norm->channels,
+        .slope = coefficient + 2 * norm->channels,
+        .dz_coef = coefficient + 3 * norm->channels,
+        .x_coef = coefficient + 4 * norm->channels,
+        .offset = coefficient + 5 * norm->channels,
     };
 }
 
@@ -106,6 +109,7 @@ static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane)
         .bf16 = norm->layout.bf16,
         .scale = walk->cut.scale + at,
         .shift = walk->cut.shift + at,
+        .slope = walk->cut.slope + at,
         .mean = walk->mean + at,
         .dz_coef = walk->cut.dz_coef + at,
         .x_coef = walk->cut.x_coef + at,
@@ -113,16 +117,18 @@ static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane)
     };
 }
 
-/* scale and shift of a block's channels; zero in padding lanes, which keeps them zero in y. */
+/* scale, shift and slope of a block's channels; zero in padding lanes, which keeps them zero in y. */
 static void fold_block(const norm_walk *walk, int64_t b)
 {
     const cpu_norm_act *norm = walk->norm;
     const float *gamma = walk->args->param[0], *beta = walk->args->param[1];
+    const float *slope = norm->desc.act == FUT_ACT_PRELU ? walk->args->param[2] : NULL;
     for (int64_t c = b * norm->layout.lanes; c < (b + 1) * norm->layout.lanes; c++) {
         bool real = c < norm->desc.x.c;
         double scale = real ? (double)gamma[c] * (double)walk->inv[c] : 0;
         walk->cut.scale[c] = (float)scale;
         walk->cut.shift[c] = real ? (float)((double)beta[c] - (double)walk->mean[c] * scale) : 0;
+        walk->cut.slope[c] = real && slope ? slope[c] : 0;
     }
 }
 
@@ -223,10 +229,23 @@ static void sums_plane(const norm_walk *walk, int64_t i)
     void *dz = walk->dz_kept ? fut_cpu_plane_out(args->dx, layout, i) : NULL;
     walk->norm->cpu->simd->plane_norm_act_sums(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual_inside(walk), layout, i),
                                                fut_cpu_plane(args->dy, layout, i), dz, layout->pixels,
-                                               walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes);
+                                               walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes,
+                                               walk->cut.sums[2] + i * layout->lanes);
 }
 
-/* dgamma, dbeta and the coefficients of dx, from the planes' sums of dz and dz (x - mean). */
+/* dslope, from the planes' sums. */
+static void join_slope(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    for (int64_t c = b * norm->layout.lanes; c < (b + 1) * norm->layout.lanes && c < norm->desc.x.c; c++) {
+        double sum = 0;
+        for (int64_t n = 0; n < norm->desc.x.n; n++)
+            sum += walk->cut.sums[2][n * norm->channels + c];
+        ((float *)walk->args->dparam[2])[c] = (float)sum;
+    }
+}
+
+/* Gradients of the parameters and the coefficients of dx, from the planes' sums of dz and dz (x - mean). */
 static void join_gradients(const norm_walk *walk, int64_t b)
 {
     const cpu_norm_act *norm = walk->norm;
@@ -249,6 +268,7 @@ static void join_gradients(const norm_walk *walk, int64_t b)
         ((float *)walk->args->dparam[0])[c] = (float)dgamma;
         ((float *)walk->args->dparam[1])[c] = (float)dz[l];
     }
+    if (norm->desc.act == FUT_ACT_PRELU) join_slope(walk, b);
 }
 
 static void grad_plane(const norm_walk *walk, int64_t i)
@@ -311,7 +331,7 @@ fut_status fut_cpu_norm_act(fut_backend *bk, const fut_norm_act_desc *desc, fut_
         .op = {.ops = &norm_act_ops,
                .saved_bytes = 2 * (size_t)channels * sizeof(float),
                .scratch_bytes =
-                   2 * (size_t)(layout.planes * layout.lanes) * sizeof(double) + COEFFICIENTS * (size_t)channels * sizeof(float),
+                   SUMS * (size_t)(layout.planes * layout.lanes) * sizeof(double) + COEFFICIENTS * (size_t)channels * sizeof(float),
                .impl = fut_cpu_of(bk)->simd->isa},
         .cpu = fut_cpu_of(bk),
         .desc = *desc,

@@ -177,6 +177,7 @@ fut_status fut_cpu_squeeze_excite(fut_backend *bk, const fut_se_desc *desc, fut_
     cpu_se *se = NULL;
     FUT_TRY(fut_cpu_check_dtype(bk, "squeeze_excite", desc->dtype, desc->real));
     FUT_TRY(fut_cpu_layout_of(bk, "squeeze_excite", desc->x, desc->dtype, &layout));
+    FUT_CHECK(desc->act != FUT_ACT_PRELU, FUT_ERR_UNSUPPORTED, "squeeze_excite: prelu has a parameter that this kernel has no place for");
     FUT_CHECK(desc->reduced > 0, FUT_ERR_SHAPE, "squeeze_excite: %lld reduced channels, must be positive", (long long)desc->reduced);
     FUT_TRY(FUT_NEW(&se));
     *se = (cpu_se){.op = {.ops = &se_ops, .impl = fut_cpu_of(bk)->simd->isa},

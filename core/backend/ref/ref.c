@@ -68,7 +68,7 @@ double fut_ref_sigmoid(double z)
     return 1 / (1 + exp(-z));
 }
 
-double fut_ref_act(fut_act_kind act, double z)
+double fut_ref_act(fut_act_kind act, double z, double slope)
 {
     switch (act) {
     case FUT_ACT_RELU:
@@ -77,14 +77,15 @@ double fut_ref_act(fut_act_kind act, double z)
         return z > 0 ? (z < 6 ? z : 6) : 0;
     case FUT_ACT_SILU:
         return z * fut_ref_sigmoid(z);
+    case FUT_ACT_PRELU:
+        return z > 0 ? z : slope * z;
     case FUT_ACT_NONE:
-    case FUT_ACT_PRELU: /* norm_act applies its slopes */
         break;
     }
     return z;
 }
 
-double fut_ref_act_grad(fut_act_kind act, double z)
+double fut_ref_act_grad(fut_act_kind act, double z, double slope)
 {
     switch (act) {
     case FUT_ACT_RELU:
@@ -95,8 +96,9 @@ double fut_ref_act_grad(fut_act_kind act, double z)
         double sigmoid = fut_ref_sigmoid(z);
         return sigmoid * (1 + z * (1 - sigmoid));
     }
-    case FUT_ACT_NONE:
     case FUT_ACT_PRELU:
+        return z > 0 ? 1 : slope;
+    case FUT_ACT_NONE:
         break;
     }
     return 1;

@@ -20,9 +20,9 @@ fut_status fut_ref_check_dtype(const char *kernel, fut_dtype dtype, fut_dtype re
 /* destroy of an op that owns nothing but itself. */
 void fut_ref_op_free(fut_op *op);
 
-/* act(z) and d act / d z. relu6 and relu have gradient 0 at their corners, as PyTorch's. */
-double fut_ref_act(fut_act_kind act, double z);
-double fut_ref_act_grad(fut_act_kind act, double z);
+/* act(z) and d act / d z; slope is prelu's. relu6 and relu have gradient 0 at their corners, prelu its slope at 0, as PyTorch's. */
+double fut_ref_act(fut_act_kind act, double z, double slope);
+double fut_ref_act_grad(fut_act_kind act, double z, double slope);
 double fut_ref_sigmoid(double z);
 
 static inline int64_t fut_ref_count(fut_shape4 s)

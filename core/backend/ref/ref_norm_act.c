@@ -4,6 +4,7 @@
  *     z = gamma u + beta (+ r, when the residual is inside)      y = act(z) (+ r, when it comes after)
  *
  *     dz = dy act'(z)     dbeta = sum dz     dgamma = sum dz u     dx = gamma inv (dz - dbeta / m - u dgamma / m)
+ *     prelu: act(z) = z > 0 ? z : slope z,  dslope = sum of dy z where z <= 0
  *
  * saved: mean [c], inv [c] in double. z is computed again in backward, from x and, where it is inside, the residual. */
 #include "core/backend/ref/ref_impl.h"

@@ -25,6 +25,7 @@ fut_status fut_ref_squeeze_excite(fut_backend *bk, const fut_se_desc *desc, fut_
     (void)bk;
     FUT_TRY(fut_ref_check_dtype("squeeze_excite", desc->dtype, desc->real));
     FUT_CHECK(fut_ref_count(desc->x) > 0 && desc->reduced > 0, FUT_ERR_SHAPE, "squeeze_excite: sizes must be positive");
+    FUT_CHECK(desc->act != FUT_ACT_PRELU, FUT_ERR_UNSUPPORTED, "squeeze_excite: prelu has a parameter that this kernel has no place for");
     ref_se *se = NULL;
     FUT_TRY(FUT_NEW(&se));
     *se = (ref_se){

@@ -32,6 +32,7 @@ static int combination(const fut_simd_norm *norm)
         DISPATCH_ACT(body, FUT_ACT_RELU, __VA_ARGS__)                                                                                      \
         DISPATCH_ACT(body, FUT_ACT_RELU6, __VA_ARGS__)                                                                                     \
         DISPATCH_ACT(body, FUT_ACT_SILU, __VA_ARGS__)                                                                                      \
+        DISPATCH_ACT(body, FUT_ACT_PRELU, __VA_ARGS__)                                                                                     \
     }
 
 FUT_INLINE void add_to_f64(double *sum, vec v)
@@ -89,14 +90,19 @@ void FUT_SIMD_NAME(plane_stats)(const void *x, int64_t pixels, bool bf16, double
         stats(x, pixels, false, mean, squares);
 }
 
+FUT_INLINE vec load_slope(fut_act_kind act, const fut_simd_norm *norm)
+{
+    return act == FUT_ACT_PRELU ? vec_load(norm->slope) : vec_set(0);
+}
+
 FUT_INLINE void forward(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
                         void *y, int64_t pixels)
 {
-    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift);
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), slope = load_slope(act, norm);
     for (int64_t i = 0; i < pixels; i++) {
         vec z = vec_load_pixel(x, i, bf16) * scale + shift;
         if (residual == RESIDUAL_INSIDE) z += vec_load_pixel(r, i, bf16);
-        vec value = vec_act(act, z);
+        vec value = vec_act(act, z, slope);
         if (residual == RESIDUAL_AFTER) value += vec_load_pixel(r, i, bf16);
         vec_store_pixel(y, i, value, bf16);
     }
@@ -105,61 +111,70 @@ FUT_INLINE void forward(fut_act_kind act, residual_kind residual, bool bf16, con
 void FUT_SIMD_NAME(plane_norm_act)(const fut_simd_norm *norm, const void *x, const void *r, void *y,
                                    int64_t pixels){DISPATCH(norm, forward, norm, x, r, y, pixels)}
 
-/* dz of pixel i, x's value beside it. */
-FUT_INLINE vec
-    pixel_dz(fut_act_kind act, residual_kind residual, bool bf16, vec scale, vec shift, const void *r, const void *dy, int64_t i, vec x)
+/* What backward knows of a pixel. */
+typedef struct pixel {
+    vec x, z, dy, dz;
+} pixel;
+
+FUT_INLINE pixel backward_pixel(fut_act_kind act, residual_kind residual, bool bf16, vec scale, vec shift, vec slope, const void *x,
+                                const void *r, const void *dy, int64_t i)
 {
-    vec gradient = vec_load_pixel(dy, i, bf16);
-    if (act == FUT_ACT_NONE) return gradient;
-    vec z = x * scale + shift;
-    if (residual == RESIDUAL_INSIDE) z += vec_load_pixel(r, i, bf16);
-    return vec_act_grad(act, z, gradient);
+    pixel p = {.x = vec_load_pixel(x, i, bf16), .dy = vec_load_pixel(dy, i, bf16)};
+    p.dz = p.dy;
+    if (act == FUT_ACT_NONE) return p;
+    p.z = p.x * scale + shift;
+    if (residual == RESIDUAL_INSIDE) p.z += vec_load_pixel(r, i, bf16);
+    p.dz = vec_act_grad(act, p.z, slope, p.dy);
+    return p;
 }
 
-/* What the sums of a chunk take from pixel i. */
-#define ADD_PIXEL(i, s, q)                                                                                                                 \
+/* What the sums of a chunk take from pixel i; chain k of them. */
+#define ADD_PIXEL(i, k)                                                                                                                    \
     do {                                                                                                                                   \
-        vec value_ = vec_load_pixel(x, (i), bf16), dz_ = pixel_dz(act, residual, bf16, scale, shift, r, dy, (i), value_);                  \
-        if (dz) vec_store_pixel(dz, (i), dz_, bf16);                                                                                       \
-        (s) += dz_;                                                                                                                        \
-        (q) += dz_ * (value_ - mean);                                                                                                      \
+        pixel p_ = backward_pixel(act, residual, bf16, scale, shift, slope, x, r, dy, (i));                                                \
+        if (dz) vec_store_pixel(dz, (i), p_.dz, bf16);                                                                                     \
+        s[k] += p_.dz;                                                                                                                     \
+        q[k] += p_.dz * (p_.x - mean);                                                                                                     \
+        if (act == FUT_ACT_PRELU) n[k] += vec_select(p_.z > 0, vec_set(0), p_.dy *p_.z);                                                   \
     } while (0)
 
 FUT_INLINE void backward_sums(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
-                              const void *dy, void *dz, int64_t pixels, double *dz_sum, double *dzx_sum)
+                              const void *dy, void *dz, int64_t pixels, double *dz_sum, double *dzx_sum, double *slope_sum)
 {
-    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), mean = vec_load(norm->mean);
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), mean = vec_load(norm->mean), slope = load_slope(act, norm);
     for (int64_t first = 0; first < pixels; first += CHUNK) {
         int64_t last = first + CHUNK < pixels ? first + CHUNK : pixels, i = first;
-        vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
+        vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}}, n[CHAINS] = {{0}};
         for (; i + CHAINS <= last; i += CHAINS)
             for (int k = 0; k < CHAINS; k++)
-                ADD_PIXEL(i + k, s[k], q[k]);
+                ADD_PIXEL(i + k, k);
         for (; i < last; i++)
-            ADD_PIXEL(i, s[0], q[0]);
+            ADD_PIXEL(i, 0);
         add_to_f64(dz_sum, (s[0] + s[1]) + (s[2] + s[3]));
         add_to_f64(dzx_sum, (q[0] + q[1]) + (q[2] + q[3]));
+        if (act == FUT_ACT_PRELU) add_to_f64(slope_sum, (n[0] + n[1]) + (n[2] + n[3]));
     }
 }
 
 void FUT_SIMD_NAME(plane_norm_act_sums)(const fut_simd_norm *norm, const void *x, const void *r, const void *dy, void *dz, int64_t pixels,
-                                        double *dz_sum, double *dzx_sum)
+                                        double *dz_sum, double *dzx_sum, double *slope_sum)
 {
     for (int l = 0; l < LANES; l++)
         dz_sum[l] = dzx_sum[l] = 0;
-    DISPATCH(norm, backward_sums, norm, x, r, dy, dz, pixels, dz_sum, dzx_sum)
+    for (int l = 0; norm->act == FUT_ACT_PRELU && l < LANES; l++)
+        slope_sum[l] = 0;
+    DISPATCH(norm, backward_sums, norm, x, r, dy, dz, pixels, dz_sum, dzx_sum, slope_sum)
 }
 
 FUT_INLINE void backward_grad(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
                               const void *dy, void *dx, void *dr, int64_t pixels)
 {
-    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift);
+    vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), slope = load_slope(act, norm);
     vec dz_coef = vec_load(norm->dz_coef), x_coef = vec_load(norm->x_coef), offset = vec_load(norm->offset);
     for (int64_t i = 0; i < pixels; i++) {
-        vec value = vec_load_pixel(x, i, bf16), dz = pixel_dz(act, residual, bf16, scale, shift, r, dy, i, value);
-        vec dresidual = residual == RESIDUAL_AFTER ? vec_load_pixel(dy, i, bf16) : dz;
-        vec_store_pixel(dx, i, dz * dz_coef + (value * x_coef + offset), bf16);
-        if (residual != RESIDUAL_NONE && dr) vec_store_pixel(dr, i, dresidual, bf16);
+        pixel p = backward_pixel(act, residual, bf16, scale, shift, slope, x, r, dy, i);
+        vec_store_pixel(dx, i, p.dz * dz_coef + (p.x * x_coef + offset), bf16);
+        if (residual != RESIDUAL_NONE && dr) vec_store_pixel(dr, i, residual == RESIDUAL_AFTER ? p.dy : p.dz, bf16);
     }
 }
 

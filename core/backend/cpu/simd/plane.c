@@ -62,11 +62,12 @@ void FUT_SIMD_NAME(act_add)(int64_t n, bool bf16, const void *x, void *y)
 
 void FUT_SIMD_NAME(act)(int64_t n, fut_act_kind act, const float *z, float *h, float *slope)
 {
+    vec none = vec_set(0); /* prelu is not asked for */
     for (int64_t i = 0; i < n; i += LANES) {
         int64_t lanes = n - i < LANES ? n - i : LANES;
         vec v = vec_load_part(z + i, lanes);
-        vec_store_part(h + i, vec_act(act, v), lanes);
-        if (slope) vec_store_part(slope + i, vec_act_grad(act, v, vec_set(1)), lanes);
+        vec_store_part(h + i, vec_act(act, v, none), lanes);
+        if (slope) vec_store_part(slope + i, vec_act_grad(act, v, none, vec_set(1)), lanes);
     }
 }
 

@@ -11,9 +11,16 @@ typedef struct fut_simd_norm {
     fut_act_kind act;
     bool residual, residual_after, bf16;
     const float *scale, *shift;             /* z = scale x + shift */
+    const float *slope;                     /* prelu only */
     const float *mean;                      /* sums only */
     const float *dz_coef, *x_coef, *offset; /* grad only */
 } fut_simd_norm;
+
+/* A max pool of planes [h, w, lanes] to [out_h, out_w, lanes]. */
+typedef struct fut_simd_pool {
+    int64_t h, w, out_h, out_w, kernel, stride, pad;
+    bool bf16;
+} fut_simd_pool;
 
 /* A depthwise convolution of planes [h, w, lanes] to [out_h, out_w, lanes]. */
 typedef struct fut_simd_depthwise {

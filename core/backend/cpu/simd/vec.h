@@ -152,7 +152,8 @@ FUT_INLINE vec vec_sigmoid(vec z)
     return 1.0f / (1.0f + vec_exp(-z));
 }
 
-FUT_INLINE vec vec_act(fut_act_kind act, vec z)
+/* slope: of prelu. */
+FUT_INLINE vec vec_act(fut_act_kind act, vec z, vec slope)
 {
     switch (act) {
     case FUT_ACT_RELU:
@@ -161,15 +162,16 @@ FUT_INLINE vec vec_act(fut_act_kind act, vec z)
         return vec_min(vec_max(z, vec_set(0)), vec_set(6));
     case FUT_ACT_SILU:
         return z * vec_sigmoid(z);
+    case FUT_ACT_PRELU:
+        return vec_select(z > 0, z, z * slope);
     case FUT_ACT_NONE:
-    case FUT_ACT_PRELU: /* norm_act has the slopes */
         break;
     }
     return z;
 }
 
-/* dy * act'(z); the corners of relu and relu6 have slope 0, as in PyTorch. */
-FUT_INLINE vec vec_act_grad(fut_act_kind act, vec z, vec dy)
+/* dy * act'(z); the corners of relu and relu6 have slope 0, prelu's its own, as in PyTorch. */
+FUT_INLINE vec vec_act_grad(fut_act_kind act, vec z, vec slope, vec dy)
 {
     switch (act) {
     case FUT_ACT_RELU:
@@ -180,8 +182,9 @@ FUT_INLINE vec vec_act_grad(fut_act_kind act, vec z, vec dy)
         vec sigmoid = vec_sigmoid(z);
         return dy * (sigmoid + z * sigmoid * (1.0f - sigmoid));
     }
+    case FUT_ACT_PRELU:
+        return vec_select(z > 0, dy, dy * slope);
     case FUT_ACT_NONE:
-    case FUT_ACT_PRELU: /* norm_act has the slopes */
         break;
     }
     return dy;
