@@ -43,6 +43,7 @@ typedef struct fut_engine {
     fut_comm *device_comm;        /* between their devices' memories: comm itself where that is the host's */
     int shards, my_first, my_end; /* this rank's shards are [my_first, my_end) */
     int threads;                  /* of the CPU */
+    size_t bytes_free_before;     /* on the device, before the engine took any */
 
     fut_backend *bk;
     fut_backend_info info;

@@ -28,6 +28,7 @@ static fut_status create_model(fut_engine *g, const fut_engine_options *options)
     g->threads = place.threads;
     FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &g->bk, &g->net));
     g->bk->info(g->bk, &g->info);
+    g->bytes_free_before = g->info.bytes_free;
     FUT_INFO("backend %s on %s: %s, %d threads a rank", g->bk->name, g->info.device, g->info.library, g->threads);
     return FUT_OK;
 }

@@ -19,7 +19,7 @@ typedef struct place {
 struct fut_feed {
     fut_backend *bk;
     fut_comm *comm;
-    fut_batches *batches;
+    fut_feed_source source;
     int shards;
     int64_t max_batch, photo;
     bool carries; /* the device's memory is not the host's */
@@ -52,7 +52,7 @@ static void destroy_place(fut_backend *bk, place *p)
     if (p->used != NULL) bk->event_destroy(bk, p->used);
 }
 
-fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_batches *batches, int shards, int64_t max_batch, int64_t max_images,
+fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_feed_source source, int shards, int64_t max_batch, int64_t max_images,
                            int64_t photo, fut_feed **feed_out)
 {
     fut_status st = FUT_OK;
@@ -62,7 +62,7 @@ fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_batches *batches
     FUT_TRY_GOTO(FUT_NEW(&f), out);
     *f = (fut_feed){.bk = bk,
                     .comm = comm,
-                    .batches = batches,
+                    .source = source,
                     .shards = shards,
                     .max_batch = max_batch,
                     .photo = photo,
@@ -113,7 +113,7 @@ static fut_status fetch(fut_feed *f, int64_t step)
     int to = 1 - f->current;
     if (f->uploading != NOTHING) FUT_TRY(fut_comm_wait(f->comm, f->bk, f->places[f->uploading].uploaded, "upload of a batch"));
     f->uploading = NOTHING;
-    FUT_TRY(fut_batches_next(f->batches, step, &batch));
+    FUT_TRY(f->source.next(f->source.context, step, &batch));
     FUT_TRY(upload(f, &batch, &f->places[to]));
     f->uploading = to;
     f->ahead_step = step;
@@ -123,7 +123,7 @@ static fut_status fetch(fut_feed *f, int64_t step)
 static fut_status next_on_host(fut_feed *f, int64_t step, fut_inputs *inputs_out)
 {
     fut_batch batch;
-    FUT_TRY(fut_batches_next(f->batches, step, &batch));
+    FUT_TRY(f->source.next(f->source.context, step, &batch));
     *inputs_out = (fut_inputs){
         .n = batch.n, .shard_first = batch.shard_first, .image = batch.image, .label = batch.label, .row = batch.row, .rgb = batch.rgb};
     return FUT_OK;

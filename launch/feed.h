@@ -18,6 +18,12 @@ extern "C" {
 typedef struct fut_feed fut_feed;
 enum { FUT_FEED_PLACES = 2 };
 
+/* Where batches come from: fut_batches_next, or what stands in for it. `next` gives back the batch before. */
+typedef struct fut_feed_source {
+    fut_status (*next)(void *context, int64_t step, fut_batch *batch_out);
+    void *context;
+} fut_feed_source;
+
 /* One step's batch on the device, or on its way there: fut_inputs_wait comes before the first use. */
 typedef struct fut_inputs {
     int64_t n;                  /* photos of the global batch */
@@ -33,8 +39,8 @@ typedef struct fut_inputs {
 /* Work enqueued on the backend's own stream from here on finds the inputs there. */
 fut_status fut_inputs_wait(fut_backend *bk, const fut_inputs *inputs) FUT_MUST_CHECK;
 
-/* Borrows all three. max_images: of this rank's shards, each `photo` bytes. Errors: FUT_ERR_NO_MEMORY. */
-fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_batches *batches, int shards, int64_t max_batch, int64_t max_images,
+/* Borrows bk, comm and the source's context. max_images: of this rank's shards, each `photo` bytes. Errors: FUT_ERR_NO_MEMORY. */
+fut_status fut_feed_create(fut_backend *bk, fut_comm *comm, fut_feed_source source, int shards, int64_t max_batch, int64_t max_images,
                            int64_t photo, fut_feed **feed_out) FUT_MUST_CHECK;
 void fut_feed_destroy(fut_feed **feed);
 

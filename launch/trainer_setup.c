@@ -177,12 +177,18 @@ static fut_status create_engine(fut_trainer *t, const resume_point *point, const
     return fut_comm_agree(t->comm, fut_str_printf(&t->meta.library, "%s", t->engine->info.library));
 }
 
+static fut_status next_batch(void *batches, int64_t step, fut_batch *batch_out)
+{
+    return fut_batches_next(batches, step, batch_out);
+}
+
 static fut_status create_feed(fut_trainer *t)
 {
     int64_t size = t->config->data.size;
     const fut_engine *g = t->engine;
     int64_t mine = fut_engine_largest_shard(g) * (g->my_end - g->my_first);
-    return fut_feed_create(g->bk, g->device_comm, t->batches, t->shards, t->config->train.batch, mine, size * size * 3, &t->feed);
+    return fut_feed_create(g->bk, g->device_comm, (fut_feed_source){next_batch, t->batches}, t->shards, t->config->train.batch, mine,
+                           size * size * 3, &t->feed);
 }
 
 static fut_status create_batches(fut_trainer *t)

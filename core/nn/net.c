@@ -173,6 +173,24 @@ fut_status fut_net_grow_slot(fut_net *net, fut_slot *slot, size_t bytes)
     return grow(net, bytes, &slot->memory, &slot->bytes);
 }
 
+/* Whether a device has room for a plan, before anything of it is allocated: its own memory is all there is. */
+static fut_status check_room(const fut_net *net, const fut_plan *plan)
+{
+    const double gib = 1024.0 * 1024 * 1024;
+    fut_backend_info info;
+    size_t needed = plan->region_bytes[FUT_REGION_SHARED] > net->shared_bytes ? plan->region_bytes[FUT_REGION_SHARED] : 0;
+    net->bk->info(net->bk, &info);
+    for (int i = 0; plan->training && i < net->slot_count; i++)
+        if (net->slots[i].bytes < plan->region_bytes[FUT_REGION_SLOT]) needed += plan->region_bytes[FUT_REGION_SLOT] - net->slots[i].bytes;
+    if (!info.asynchronous || needed <= info.bytes_free) return FUT_OK;
+    int64_t fits = (int64_t)((double)plan->n * (double)info.bytes_free / (double)needed);
+    return FUT_FAIL(FUT_ERR_NO_MEMORY,
+                    "%lld photos of %lld px a shard, %d shards on this GPU, need %.2f GiB besides the parameters; %s has %.2f GiB free of "
+                    "%.2f. About %lld photos a shard fit: lower train.batch, spread the shards over more GPUs, or use precision: bf16",
+                    (long long)plan->n, (long long)net->spec.size, net->slot_count > 0 ? net->slot_count : 1, (double)needed / gib,
+                    info.device, (double)info.bytes_free / gib, (double)info.bytes_total / gib, (long long)fits);
+}
+
 fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **plan_out)
 {
     for (fut_plan *plan = net->plans; plan; plan = plan->next) {
@@ -184,7 +202,8 @@ fut_status fut_net_find_plan(fut_net *net, int64_t n, bool training, fut_plan **
     FUT_CHECK(n > 0, FUT_ERR_SHAPE, "a plan for %lld images", (long long)n);
     fut_plan *plan = NULL;
     FUT_TRY(fut_plan_create(net->bk, &net->spec, net->graph, n, training, &plan));
-    fut_status st = grow(net, plan->region_bytes[FUT_REGION_SHARED], &net->shared, &net->shared_bytes);
+    fut_status st = check_room(net, plan);
+    if (st == FUT_OK) st = grow(net, plan->region_bytes[FUT_REGION_SHARED], &net->shared, &net->shared_bytes);
     if (st != FUT_OK) {
         fut_plan_destroy(&plan);
         return st;
@@ -204,12 +223,12 @@ fut_status fut_net_plan(fut_net *net, int64_t n, bool training)
 fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training)
 {
     fut_plan *plan = NULL;
-    FUT_TRY(fut_net_find_plan(net, max_n, training, &plan));
-    if (!training) return FUT_OK;
-    if (slots > net->slot_count) {
+    if (training && slots > net->slot_count) {
         FUT_TRY(fut_mem_grow((void **)&net->slots, (size_t)net->slot_count, (size_t)slots, sizeof *net->slots));
         net->slot_count = slots;
     }
+    FUT_TRY(fut_net_find_plan(net, max_n, training, &plan));
+    if (!training) return FUT_OK;
     for (int i = 0; i < slots; i++) {
         if (net->slots[i].bytes >= plan->region_bytes[FUT_REGION_SLOT]) continue;
         net->slots[i].filled = NULL;
