@@ -61,20 +61,24 @@ constexpr size_t stack_bytes = 64 << 10, page = 4096;
 
 struct fiber_pool {
     std::vector<fiber> all;
-    void *scheduler = nullptr; /* its stack pointer while a fiber runs */
+    void *scheduler = nullptr; /* its stack pointer while fibers run */
     fiber *running = nullptr;
+    /* the fibers whose turn it is, and the place of the running one */
+    fiber *const *list = nullptr;
+    size_t count = 0, at = 0;
     void (*body)(void *) = nullptr;
     void *args = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
     const void *scheduler_stack = nullptr;
     size_t scheduler_bytes = 0;
+    bool from_scheduler = false;
 #endif
 #if defined(__SANITIZE_THREAD__)
     void *scheduler_fiber = nullptr;
-    std::vector<void *> tsan;
+    std::vector<void *> tsan = std::vector<void *>(1024, nullptr);
 #endif
 #if !defined(__x86_64__)
-    std::vector<ucontext_t> contexts;
+    std::vector<ucontext_t> contexts = std::vector<ucontext_t>(1024);
 #endif
 };
 
@@ -92,32 +96,62 @@ struct pool_owner {
     }
 };
 
-void to_scheduler()
+/* What AddressSanitizer must know about whose stack we are on. */
+void arrive([[maybe_unused]] void *fake)
 {
-    fiber &f = *pool.running;
+#if defined(__SANITIZE_ADDRESS__)
+    const void *from;
+    size_t bytes;
+    __sanitizer_finish_switch_fiber(fake, &from, &bytes);
+    if (pool.from_scheduler) {
+        pool.scheduler_stack = from;
+        pool.scheduler_bytes = bytes;
+        pool.from_scheduler = false;
+    }
+#endif
+}
+
+/* Save this place in *save and go on there; NULL: the scheduler. */
+void go(void **save, fiber *to)
+{
+    pool.running = to;
+    if (to != nullptr) {
+        gpu_double_here.thread = to->thread;
+        gpu_double_here.number = to->number;
+    }
+    void *fake = nullptr;
 #if defined(__SANITIZE_THREAD__)
-    __tsan_switch_to_fiber(pool.scheduler_fiber, 0);
+    if (to != nullptr) {
+        void *&known = pool.tsan[static_cast<size_t>(to - pool.all.data())];
+        if (known == nullptr) known = __tsan_create_fiber(0);
+        __tsan_switch_to_fiber(known, 0);
+    } else {
+        __tsan_switch_to_fiber(pool.scheduler_fiber, 0);
+    }
 #endif
 #if defined(__SANITIZE_ADDRESS__)
-    void *fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, pool.scheduler_stack, pool.scheduler_bytes);
-    gpu_double_switch(&f.stack_pointer, pool.scheduler);
-    __sanitizer_finish_switch_fiber(fake, &pool.scheduler_stack, &pool.scheduler_bytes);
-#else
-    gpu_double_switch(&f.stack_pointer, pool.scheduler);
+    __sanitizer_start_switch_fiber(&fake, to != nullptr ? to->stack : pool.scheduler_stack,
+                                   to != nullptr ? stack_bytes : pool.scheduler_bytes);
 #endif
+    gpu_double_switch(save, to != nullptr ? to->stack_pointer : pool.scheduler);
+    arrive(fake);
+}
+
+void next()
+{
+    fiber &from = *pool.running;
+    pool.at++;
+    go(&from.stack_pointer, pool.at < pool.count ? pool.list[pool.at] : nullptr);
 }
 
 /* A fiber's whole life: thread after thread. */
 void live()
 {
-#if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_finish_switch_fiber(nullptr, &pool.scheduler_stack, &pool.scheduler_bytes);
-#endif
+    arrive(nullptr);
     for (;;) {
         pool.body(pool.args);
         pool.running->state = stop::DONE;
-        to_scheduler();
+        next();
     }
 }
 
@@ -134,7 +168,6 @@ void begin(fiber &f)
         *--top = nullptr;
     f.stack_pointer = top;
 #else
-    if (pool.contexts.empty()) pool.contexts.resize(1024);
     ucontext_t &c = pool.contexts[static_cast<size_t>(&f - pool.all.data())];
     getcontext(&c);
     c.uc_stack.ss_sp = f.stack + page;
@@ -175,34 +208,28 @@ std::vector<fiber> &fibers(size_t n)
     return pool.all;
 }
 
-void resume(fiber &f, void (*body)(void *), void *args)
+void run_fibers(fiber *const *list, size_t n, void (*body)(void *), void *args)
 {
-    pool.running = &f;
+    if (n == 0) return;
+    pool.list = list;
+    pool.count = n;
+    pool.at = 0;
     pool.body = body;
     pool.args = args;
 #if defined(__SANITIZE_THREAD__)
-    const size_t i = static_cast<size_t>(&f - pool.all.data());
-    if (pool.tsan.size() <= i) pool.tsan.resize(i + 1, nullptr);
-    if (pool.tsan[i] == nullptr) pool.tsan[i] = __tsan_create_fiber(0);
     pool.scheduler_fiber = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(pool.tsan[i], 0);
 #endif
 #if defined(__SANITIZE_ADDRESS__)
-    void *fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, f.stack, stack_bytes);
-    gpu_double_switch(&pool.scheduler, f.stack_pointer);
-    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-#else
-    gpu_double_switch(&pool.scheduler, f.stack_pointer);
+    pool.from_scheduler = true;
 #endif
-    pool.running = nullptr;
+    go(&pool.scheduler, list[0]);
 }
 
 void stop_here(stop why, int line)
 {
     pool.running->state = why;
     pool.running->line = line;
-    to_scheduler();
+    next();
 }
 
 fiber *this_fiber()
@@ -215,6 +242,10 @@ void abandon_fibers()
     for (fiber &f : pool.all)
         begin(f);
     pool.running = nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(nullptr, pool.scheduler_stack, pool.scheduler_bytes);
+    __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
 }
 
 } // namespace gpu_double

@@ -111,27 +111,41 @@ void gpu_double_translate_words(void *bytes, size_t size, gpu_double_range *rang
 /* Where the code now running on this thread is. */
 typedef struct gpu_double_place {
     dim3 thread, block, block_size, grid_size;
-    int order; /* plain kernels: 0 threads forward, 1 backward */
+    int order;                   /* plain kernels: 0 threads forward, else backward */
+    int number;                  /* kernels with barriers: the thread's number in its block */
+    uint32_t epoch, block_epoch; /* barriers passed; at the start of the block */
 } gpu_double_place;
 extern __thread gpu_double_place gpu_double_here __attribute__((tls_model("initial-exec")));
 
-/* One shared array. _read and _write check an access; after _raw (a plain pointer was taken) only its bounds and its guards are looked at. */
+/* Who touched a shared element last, and in which epoch (0: never). */
+typedef struct gpu_double_touch {
+    uint32_t written, read;
+    int16_t writer, reader; /* threads; reader -1: several */
+} gpu_double_touch;
+
+/* One shared array. The header's own code looks at bounds and touches; _refuse says what is wrong and leaves the kernel. After _raw (a plain
+ * pointer was taken) only bounds and the guards between arrays are looked at. */
 typedef struct gpu_double_shared {
     unsigned char *data;
-    size_t size;                    /* bytes of an element */
-    int64_t count;                  /* elements */
+    gpu_double_touch *touch;
+    int64_t count;  /* elements */
+    int64_t stride; /* from the touch of one element to the next */
+    size_t size;    /* bytes of an element */
     const char *name;
+    bool raw;
 } gpu_double_shared;
 const gpu_double_shared *gpu_double_shared_static(const void *site, const char *name, size_t size, int64_t count);
 const gpu_double_shared *gpu_double_shared_dynamic(const char *name, size_t size);
-void gpu_double_shared_read(const gpu_double_shared *array, int64_t index);
-void gpu_double_shared_write(const gpu_double_shared *array, int64_t index);
 void gpu_double_shared_raw(const gpu_double_shared *array);
+void gpu_double_shared_refuse(const gpu_double_shared *array, int64_t index, bool write) __attribute__((noreturn, cold));
 
 void gpu_double_sync(int line);
 /* Exchange among the lanes of a warp: value is replaced by that of lane `source`; where that lane does not exist, by 0xFF bytes. */
 void gpu_double_shuffle(void *value, size_t size, int source, int line);
-int gpu_double_lane(void);
+/* Each thread of a warp (or block, then also a FUT_SYNC) brings a value of at most 8 bytes; when all have, combine works on their slots of 8
+ * bytes in the order of the threads, and each takes its slot's value. */
+typedef void (*gpu_double_combine)(unsigned char *slots, size_t n);
+void gpu_double_collect(void *value, size_t size, bool whole_block, gpu_double_combine combine, int line);
 /* A kernel's own error: prints kernel, block, thread; the kernel ends (cudaErrorIllegalAddress or the given one), or abort. Does not return. */
 void gpu_double_kernel_error(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 

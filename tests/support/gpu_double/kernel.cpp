@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-__thread gpu_double_place gpu_double_here = {dim3(0, 0, 0), dim3(0, 0, 0), dim3(1, 1, 1), dim3(1, 1, 1), 0};
+__thread gpu_double_place gpu_double_here = {dim3(0, 0, 0), dim3(0, 0, 0), dim3(1, 1, 1), dim3(1, 1, 1), 0, 0, 0, 0};
 
 namespace gpu_double
 {
@@ -68,23 +68,26 @@ void describe(const fiber &f, size_t thread, char text[64])
 /* All stand where the first stands, or it is an error. */
 void demand_agreement(const fiber *all, size_t first, size_t n)
 {
-    for (size_t i = 1; i < n; i++)
-        if (all[first + i].state != all[first].state || (all[first].state != stop::DONE && all[first + i].line != all[first].line))
-            divergence(all[first], first, all[first + i], first + i);
+    const fiber &a = all[first];
+    for (size_t i = first + 1; i < first + n; i++) {
+        const fiber &b = all[i];
+        if (b.state != a.state || (a.state != stop::DONE && (b.line != a.line || b.combine != a.combine))) divergence(a, first, b, i);
+    }
 }
 
-void exchange(fiber *lanes, size_t n)
+/* What n threads brought, worked on together. */
+void combine(fiber *threads, size_t n)
 {
-    unsigned char values[32][8];
+    unsigned char slots[1024 * 8];
     for (size_t i = 0; i < n; i++)
-        memcpy(values[i], lanes[i].value, 8);
+        memcpy(slots + 8 * i, threads[i].value, 8);
+    if (threads[0].combine != nullptr) threads[0].combine(slots, n);
     for (size_t i = 0; i < n; i++) {
-        const size_t source = static_cast<size_t>(lanes[i].source);
-        if (source < n)
-            memcpy(lanes[i].value, values[source], lanes[i].size);
+        const size_t from = threads[0].combine != nullptr ? i : static_cast<size_t>(threads[i].source);
+        if (from < n)
+            memcpy(threads[i].value, slots + 8 * from, 8);
         else
-            memset(lanes[i].value, 0xff, sizeof lanes[i].value);
-        lanes[i].state = stop::READY;
+            memset(threads[i].value, 0xff, 8);
     }
 }
 
@@ -92,18 +95,16 @@ void exchange(fiber *lanes, size_t n)
 void run_warp(fiber *all, size_t first, size_t n)
 {
     for (;;) {
-        for (size_t i = 0; i < n; i++) {
-            const size_t thread = first + pick(i, n, now.order);
-            if (all[thread].state != stop::READY) continue;
-            gpu_double_here.thread = all[thread].thread;
-            resume(all[thread], now.kernel->body, now.kernel->args);
-        }
-        bool shuffles = false;
+        fiber *lanes[32] = {};
         for (size_t i = 0; i < n; i++)
-            shuffles = shuffles || all[first + i].state == stop::SHUFFLE;
+            lanes[i] = &all[first + pick(i, n, now.order)];
+        run_fibers(lanes, n, now.kernel->body, now.kernel->args);
+        bool shuffles = false;
+        for (size_t i = first; i < first + n; i++)
+            shuffles = shuffles || all[i].state == stop::SHUFFLE;
         if (!shuffles) return;
         demand_agreement(all, first, n);
-        exchange(all + first, n);
+        combine(all + first, n);
     }
 }
 
@@ -112,8 +113,8 @@ void run_block_of_fibers()
     const size_t n = volume(now.kernel->block), warps = (n + 31) / 32;
     fiber *all = fibers(n).data();
     for (size_t i = 0; i < n; i++) {
-        all[i].state = stop::READY;
         all[i].thread = unflatten(i, now.kernel->block);
+        all[i].number = static_cast<int>(i);
     }
     begin_block(*now.shared);
     for (;;) {
@@ -123,9 +124,8 @@ void run_block_of_fibers()
         }
         demand_agreement(all, 0, n);
         if (all[0].state == stop::DONE) break;
-        pass_barrier(*now.shared);
-        for (size_t i = 0; i < n; i++)
-            all[i].state = stop::READY;
+        if (all[0].combine != nullptr) combine(all, n);
+        gpu_double_here.epoch++;
     }
     end_block(*now.shared);
 }
@@ -174,7 +174,7 @@ void run_kernel(const gpu_double_kernel &kernel)
     if (kernel.sync) begin_shared(*shared, kernel.shared_bytes);
     const int block_order = natural ? 0 : static_cast<int>(next_random(random) % 3);
     const size_t blocks = volume(kernel.grid);
-    gpu_double_here = {dim3(0, 0, 0), dim3(0, 0, 0), kernel.block, kernel.grid, now.order};
+    gpu_double_here = {dim3(0, 0, 0), dim3(0, 0, 0), kernel.block, kernel.grid, now.order, 0, gpu_double_here.epoch, 0};
     for (size_t i = 0; i < blocks; i++) {
         gpu_double_here.block = unflatten(pick(i, blocks, block_order), kernel.grid);
         if (kernel.sync)
@@ -194,12 +194,6 @@ void reset_kernel()
 shared_memory *running_shared()
 {
     return now.shared;
-}
-
-int thread_number()
-{
-    const gpu_double_place &h = gpu_double_here;
-    return static_cast<int>(h.thread.x + h.block_size.x * (h.thread.y + h.block_size.y * h.thread.z));
 }
 
 } // namespace gpu_double
@@ -230,27 +224,41 @@ cudaError_t gpu_double_launch(const gpu_double_kernel *kernel, cudaStream_t stre
     return cudaGetLastError(); /* as nvcc's macro: an older error nobody has read comes out here */
 }
 
-void gpu_double_sync(int line)
+namespace
 {
-    if (this_fiber() == nullptr)
-        gpu_double_kernel_error(cudaErrorLaunchFailure, "FUT_SYNC, line %d, in a kernel launched with FUT_LAUNCH", line);
-    stop_here(stop::BARRIER, line);
+
+fiber &demand_fiber(const char *what, int line)
+{
+    fiber *f = this_fiber();
+    if (f == nullptr) gpu_double_kernel_error(cudaErrorLaunchFailure, "%s, line %d, in a kernel launched with FUT_LAUNCH", what, line);
+    return *f;
 }
 
-int gpu_double_lane(void)
+} // namespace
+
+void gpu_double_sync(int line)
 {
-    return thread_number() % 32;
+    demand_fiber("FUT_SYNC", line).combine = nullptr;
+    stop_here(stop::BARRIER, line);
 }
 
 void gpu_double_shuffle(void *value, size_t size, int source, int line)
 {
-    fiber *f = this_fiber();
-    if (f == nullptr) gpu_double_kernel_error(cudaErrorLaunchFailure, "a shuffle, line %d, in a kernel launched with FUT_LAUNCH", line);
-    memcpy(f->value, value, size);
-    f->size = size;
-    f->source = source;
+    fiber &f = demand_fiber("a shuffle", line);
+    memcpy(f.value, value, size);
+    f.source = source;
+    f.combine = nullptr;
     stop_here(stop::SHUFFLE, line);
-    memcpy(value, f->value, size);
+    memcpy(value, f.value, size);
+}
+
+void gpu_double_collect(void *value, size_t size, bool whole_block, gpu_double_combine combine, int line)
+{
+    fiber &f = demand_fiber("a sum over threads", line);
+    memcpy(f.value, value, size);
+    f.combine = combine;
+    stop_here(whole_block ? stop::BARRIER : stop::SHUFFLE, line);
+    memcpy(value, f.value, size);
 }
 
 void gpu_double_kernel_error(cudaError_t error, const char *format, ...)

@@ -28,7 +28,6 @@ size_t round_up(size_t n, size_t to)
 
 struct array : gpu_double_shared {
     const void *site = nullptr;
-    bool raw = false; /* a plain pointer into it exists: accesses may go past the checks */
 };
 
 } // namespace
@@ -40,7 +39,6 @@ struct shared_memory {
     array arrays[most_arrays];               /* those of the running kernel; 0 is the dynamic one */
     array views[most_arrays];                /* the dynamic one as arrays of other element sizes */
     size_t count = 0, view_count = 0, dynamic_bytes = 0, used = 0, payload = 0;
-    uint32_t epoch = 1, block_epoch = 1;
 };
 
 namespace
@@ -57,10 +55,11 @@ unsigned char *take(shared_memory &m, size_t bytes)
     return data;
 }
 
-gpu_double_touch &touch_of(shared_memory &m, const gpu_double_shared &a, int64_t index)
+void set_touches(shared_memory &m, array &a)
 {
-    const size_t at = static_cast<size_t>(a.data - m.bytes) + static_cast<size_t>(index) * a.size;
-    return a.size >= 4 ? m.words[at / 4] : m.small[at];
+    const size_t at = static_cast<size_t>(a.data - m.bytes);
+    a.touch = a.size >= 4 ? m.words + at / 4 : m.small + at;
+    a.stride = static_cast<int64_t>(a.size >= 4 ? a.size / 4 : a.size);
 }
 
 shared_memory &demand(const char *what)
@@ -79,24 +78,6 @@ void check_guard(const shared_memory &m, size_t from, size_t to, const char *aft
         if (m.bytes[i] != 0xff)
             gpu_double_kernel_error(cudaErrorIllegalAddress, "somebody wrote past the end of shared array %s, or before its start", after);
 #endif
-}
-
-void check_bounds(const gpu_double_shared &a, int64_t index)
-{
-    if (index < 0 || index >= a.count)
-        gpu_double_kernel_error(cudaErrorIllegalAddress, "shared array %s has %lld elements, element %lld is touched", a.name,
-                                static_cast<long long>(a.count), static_cast<long long>(index));
-}
-
-[[noreturn]] void race(const gpu_double_shared &a, int64_t index, const char *did, int other, const char *other_did)
-{
-    char who[32];
-    if (other < 0)
-        strcpy(who, "several threads");
-    else
-        snprintf(who, sizeof who, "thread %d", other);
-    gpu_double_kernel_error(cudaErrorLaunchFailure, "race: this thread (%d) %s %s[%lld] that %s %s since the last FUT_SYNC",
-                            thread_number(), did, a.name, static_cast<long long>(index), who, other_did);
 }
 
 } // namespace
@@ -122,23 +103,18 @@ void begin_shared(shared_memory &m, size_t dynamic_bytes)
     m.arrays[0].data = dynamic_bytes > 0 ? take(m, dynamic_bytes) : m.bytes + m.used;
     m.arrays[0].size = 1;
     m.arrays[0].count = static_cast<int64_t>(dynamic_bytes);
-    if (m.epoch > 0xf0000000u) { /* once in a long time */
+    if (gpu_double_here.epoch > 0xf0000000u) { /* once in a long time */
         memset(m.words, 0, sizeof m.words);
         memset(m.small, 0, sizeof m.small);
-        m.epoch = 1;
+        gpu_double_here.epoch = 0;
     }
 }
 
 void begin_block(shared_memory &m)
 {
-    m.block_epoch = ++m.epoch;
+    gpu_double_here.block_epoch = ++gpu_double_here.epoch;
     for (size_t i = 0; i < m.count; i++)
         memset(m.arrays[i].data, 0xff, m.arrays[i].size * static_cast<size_t>(m.arrays[i].count));
-}
-
-void pass_barrier(shared_memory &m)
-{
-    m.epoch++;
 }
 
 void end_block(shared_memory &m)
@@ -175,6 +151,7 @@ const gpu_double_shared *gpu_double_shared_static(const void *site, const char *
     a.size = size;
     a.count = count;
     a.data = take(m, bytes);
+    set_touches(m, a);
     return &a;
 }
 
@@ -190,6 +167,7 @@ const gpu_double_shared *gpu_double_shared_dynamic(const char *name, size_t size
     v.size = size;
     v.count = static_cast<int64_t>(m.dynamic_bytes / size);
     v.data = m.arrays[0].data;
+    set_touches(m, v);
     return &v;
 }
 
@@ -202,30 +180,20 @@ void gpu_double_shared_raw(const gpu_double_shared *a)
         each.raw = each.raw || each.data == a->data;
 }
 
-void gpu_double_shared_read(const gpu_double_shared *a, int64_t index)
+/* What was wrong with the access, in the order in which the header looks. */
+void gpu_double_shared_refuse(const gpu_double_shared *a, int64_t index, bool write)
 {
-    shared_memory &m = demand(a->name);
-    check_bounds(*a, index);
-    if (static_cast<const array *>(a)->raw) return;
-    gpu_double_touch &t = touch_of(m, *a, index);
-    const int16_t me = static_cast<int16_t>(thread_number());
-    if (t.written < m.block_epoch)
-        gpu_double_kernel_error(cudaErrorLaunchFailure, "shared array %s: element %lld is read, and nobody has written it", a->name,
-                                static_cast<long long>(index));
-    if (t.written == m.epoch && t.writer != me) race(*a, index, "reads", t.writer, "wrote");
-    t.reader = t.read == m.epoch && t.reader != me ? int16_t(-1) : me;
-    t.read = m.epoch;
-}
-
-void gpu_double_shared_write(const gpu_double_shared *a, int64_t index)
-{
-    shared_memory &m = demand(a->name);
-    check_bounds(*a, index);
-    if (static_cast<const array *>(a)->raw) return;
-    gpu_double_touch &t = touch_of(m, *a, index);
-    const int16_t me = static_cast<int16_t>(thread_number());
-    if (t.written == m.epoch && t.writer != me) race(*a, index, "writes", t.writer, "wrote");
-    if (t.read == m.epoch && t.reader != me) race(*a, index, "writes", t.reader, "read");
-    t.written = m.epoch;
-    t.writer = me;
+    const long long i = index;
+    if (index < 0 || index >= a->count)
+        gpu_double_kernel_error(cudaErrorIllegalAddress, "shared array %s has %lld elements, element %lld is touched", a->name,
+                                static_cast<long long>(a->count), i);
+    const gpu_double_touch &t = a->touch[index * a->stride];
+    if (!write && t.written < gpu_double_here.block_epoch)
+        gpu_double_kernel_error(cudaErrorLaunchFailure, "shared array %s: element %lld is read, and nobody has written it", a->name, i);
+    const bool wrote = t.written == gpu_double_here.epoch && t.writer != gpu_double_here.number;
+    const int other = wrote ? t.writer : t.reader;
+    char who[32] = "other threads";
+    if (other >= 0) snprintf(who, sizeof who, "thread %d", other);
+    gpu_double_kernel_error(cudaErrorLaunchFailure, "race: thread %d %s %s[%lld], which %s %s since the last FUT_SYNC",
+                            gpu_double_here.number, write ? "writes" : "reads", a->name, i, who, wrote ? "wrote" : "read");
 }

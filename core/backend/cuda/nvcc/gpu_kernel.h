@@ -110,5 +110,6 @@ FUT_DEVICE_FN float fut_fast_divide(float a, float b)
 }
 
 #include "core/backend/cuda/nvcc/gpu_kernel_common.h"
+#include "core/backend/cuda/nvcc/gpu_kernel_sums.h"
 
 #endif

@@ -106,12 +106,29 @@ template <typename T> class element
     element(const element &) = default;
     operator T() const
     {
-        gpu_double_shared_read(array_, index_);
+        if (static_cast<uint64_t>(index_) >= static_cast<uint64_t>(array_->count)) gpu_double_shared_refuse(array_, index_, false);
+        if (!array_->raw) {
+            const gpu_double_place &here = gpu_double_here;
+            gpu_double_touch &t = array_->touch[index_ * array_->stride];
+            const int16_t me = static_cast<int16_t>(here.number);
+            if (t.written < here.block_epoch || (t.written == here.epoch && t.writer != me)) gpu_double_shared_refuse(array_, index_, false);
+            t.reader = t.read == here.epoch && t.reader != me ? int16_t(-1) : me;
+            t.read = here.epoch;
+        }
         return *place();
     }
     T operator=(T value) const
     {
-        gpu_double_shared_write(array_, index_);
+        if (static_cast<uint64_t>(index_) >= static_cast<uint64_t>(array_->count)) gpu_double_shared_refuse(array_, index_, true);
+        if (!array_->raw) {
+            const gpu_double_place &here = gpu_double_here;
+            gpu_double_touch &t = array_->touch[index_ * array_->stride];
+            const int16_t me = static_cast<int16_t>(here.number);
+            if ((t.written == here.epoch && t.writer != me) || (t.read == here.epoch && t.reader != me))
+                gpu_double_shared_refuse(array_, index_, true);
+            t.written = here.epoch;
+            t.writer = me;
+        }
         return *place() = value;
     }
     T operator=(const element &other) const
@@ -134,6 +151,15 @@ template <typename T> class element
     {
         gpu_double_shared_raw(array_);
         return place();
+    }
+    /* As read by this thread now, whether written or not: a later write by another with no barrier between is a race. */
+    void note_read() const
+    {
+        if (array_->raw || static_cast<uint64_t>(index_) >= static_cast<uint64_t>(array_->count)) return;
+        gpu_double_touch &t = array_->touch[index_ * array_->stride];
+        const int16_t me = static_cast<int16_t>(gpu_double_here.number);
+        t.reader = t.read == gpu_double_here.epoch && t.reader != me ? int16_t(-1) : me;
+        t.read = gpu_double_here.epoch;
     }
 
   private:
@@ -186,18 +212,61 @@ template <typename T> class fut_shared
 #define FUT_DYNAMIC_SHARED(type, name) const fut_shared<type> name(gpu_double_shared_dynamic(#name, sizeof(type)))
 
 #define FUT_SYNC() gpu_double_sync(__LINE__)
-#define FUT_SHFL_XOR(value, lane_mask) gpu_double_host::shuffle((value), gpu_double_lane() ^ (lane_mask), __LINE__)
-#define FUT_SHFL_DOWN(value, delta) gpu_double_host::shuffle((value), gpu_double_lane() + (delta), __LINE__)
+#define FUT_SHFL_XOR(value, lane_mask) gpu_double_host::shuffle((value), gpu_double_here.number % 32 ^ (lane_mask), __LINE__)
+#define FUT_SHFL_DOWN(value, delta) gpu_double_host::shuffle((value), gpu_double_here.number % 32 + (delta), __LINE__)
 
 namespace gpu_double_host
 {
 
-/* A lane past the end of the warp gets its own value back, as in CUDA. */
+/* A source past the end of a whole warp is the lane itself, as in CUDA. */
 template <typename T> inline T shuffle(T value, int source, int line)
 {
     static_assert(std::is_arithmetic_v<T>, "shuffles move float, double and int");
-    gpu_double_shuffle(&value, sizeof(value), source < 32 ? source : gpu_double_lane(), line);
+    gpu_double_shuffle(&value, sizeof(value), source < 32 ? source : gpu_double_here.number % 32, line);
     return value;
+}
+
+template <typename T> struct add {
+    static T of(T a, T b)
+    {
+        return a + b;
+    }
+};
+
+template <typename T> struct larger {
+    static T of(T a, T b)
+    {
+        return a < b ? b : a;
+    }
+};
+
+/* The butterfly of gpu_kernel_sums.h over one warp's slots, with the same bits. Lanes that do not exist bring 0xFF. */
+template <typename T, template <typename> class Operation> void butterfly(unsigned char *slots, size_t n)
+{
+    T now[32], next[32];
+    memset(now, 0xff, sizeof now);
+    for (size_t i = 0; i < n; i++)
+        memcpy(&now[i], slots + 8 * i, sizeof(T));
+    for (size_t mask = 16; mask > 0; mask /= 2) {
+        for (size_t i = 0; i < 32; i++)
+            next[i] = Operation<T>::of(now[i], now[i ^ mask]);
+        memcpy(now, next, sizeof now);
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(slots + 8 * i, &now[i], sizeof(T));
+}
+
+template <typename T> void block_sum(unsigned char *slots, size_t n)
+{
+    T total = 0;
+    for (size_t first = 0; first < n; first += 32) {
+        butterfly<T, add>(slots + 8 * first, std::min<size_t>(32, n - first));
+        T warp;
+        memcpy(&warp, slots + 8 * first, sizeof warp);
+        total += warp;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(slots + 8 * i, &total, sizeof total);
 }
 
 } // namespace gpu_double_host
@@ -298,5 +367,27 @@ FUT_DEVICE_FN float fut_fast_divide(float a, float b)
 }
 
 #include "core/backend/cuda/nvcc/gpu_kernel_common.h"
+
+/* Sums as gpu_kernel_sums.h has them, each one exchange instead of one a step: the same bits in a fraction of the switches between threads
+ * (a test compares the two). */
+template <typename T> FUT_DEVICE_FN T fut_warp_sum(T value, int line = __builtin_LINE())
+{
+    gpu_double_collect(&value, sizeof(value), false, gpu_double_host::butterfly<T, gpu_double_host::add>, line);
+    return value;
+}
+
+template <typename T> FUT_DEVICE_FN T fut_warp_max(T value, int line = __builtin_LINE())
+{
+    gpu_double_collect(&value, sizeof(value), false, gpu_double_host::butterfly<T, gpu_double_host::larger>, line);
+    return value;
+}
+
+template <typename T> FUT_DEVICE_FN T fut_block_sum(T value, fut_shared<T> scratch, int line = __builtin_LINE())
+{
+    gpu_double_collect(&value, sizeof(value), true, gpu_double_host::block_sum<T>, line);
+    for (int warp = 0; warp < (fut_block_threads() + 31) / 32; warp++)
+        scratch[warp].note_read();
+    return value;
+}
 
 #endif
