@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRY(expression)                                          \
-    do {                                                         \
-        const cublasStatus_t tried = (expression);               \
-        if (tried != CUBLAS_STATUS_SUCCESS) return tried;        \
+#define TRY(expression)                                                                                                                    \
+    do {                                                                                                                                   \
+        const cublasStatus_t tried = (expression);                                                                                         \
+        if (tried != CUBLAS_STATUS_SUCCESS) return tried;                                                                                  \
     } while (0)
 
 enum { A, B, C, D, MATRICES };
@@ -37,7 +37,8 @@ static cublasStatus_t check_layout(const cublaslt_layout *l, const char *name)
         return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s is [%" PRIu64 ", %" PRIu64 "]", name, l->rows, l->cols);
     const int64_t line = (int64_t)(l->order == CUBLASLT_ORDER_COL ? l->rows : l->cols);
     if (l->ld < line)
-        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s [%" PRIu64 ", %" PRIu64 "]: a leading dimension of %" PRId64 " makes %s of %" PRId64 " overlap", name,
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE,
+                               "%s [%" PRIu64 ", %" PRIu64 "]: a leading dimension of %" PRId64 " makes %s of %" PRId64 " overlap", name,
                                l->rows, l->cols, l->ld, l->order == CUBLASLT_ORDER_COL ? "columns" : "rows", line);
     if (l->batch < 1) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s: a batch of %d", name, l->batch);
     return CUBLAS_STATUS_SUCCESS;
@@ -71,11 +72,12 @@ static cublasStatus_t check_types(const problem *p)
     const int32_t in = p->matrix[A].type, out = p->matrix[D].type;
     const bool tf32 = d->compute == CUBLAS_COMPUTE_32F_FAST_TF32;
     if (!tf32 && d->compute != CUBLAS_COMPUTE_32F && d->compute != CUBLAS_COMPUTE_32F_PEDANTIC)
-        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "compute type %d; the double has 32F, 32F_PEDANTIC and 32F_FAST_TF32", d->compute);
+        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "compute type %d; the double has 32F, 32F_PEDANTIC and 32F_FAST_TF32",
+                               d->compute);
     if (d->scale != CUDA_R_32F) return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "scale type %d with 32F compute; it is f32", d->scale);
     if (p->matrix[B].type != in || p->matrix[C].type != out || (out != in && out != CUDA_R_32F) || (tf32 && in != CUDA_R_32F))
-        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "no product with compute type %d of data types A %d, B %d, C %d, D %d", d->compute, in, p->matrix[B].type,
-                               p->matrix[C].type, out);
+        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "no product with compute type %d of data types A %d, B %d, C %d, D %d",
+                               d->compute, in, p->matrix[B].type, p->matrix[C].type, out);
     if (has_bias(d) && d->bias_type != -1 && d->bias_type != out)
         return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "a bias of data type %d for a D of %d", d->bias_type, out);
     return CUBLAS_STATUS_SUCCESS;
@@ -84,10 +86,12 @@ static cublasStatus_t check_types(const problem *p)
 static cublasStatus_t check_desc(const problem *p)
 {
     const cublaslt_desc *d = &p->desc;
-    if ((d->trans_a != CUBLAS_OP_N && d->trans_a != CUBLAS_OP_T) || (d->trans_b != CUBLAS_OP_N && d->trans_b != CUBLAS_OP_T) || d->trans_c != CUBLAS_OP_N)
+    if ((d->trans_a != CUBLAS_OP_N && d->trans_a != CUBLAS_OP_T) || (d->trans_b != CUBLAS_OP_N && d->trans_b != CUBLAS_OP_T) ||
+        d->trans_c != CUBLAS_OP_N)
         return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "operations %d, %d, %d of A, B, C", d->trans_a, d->trans_b, d->trans_c);
     if (d->pointer_mode != CUBLASLT_POINTER_MODE_HOST && d->pointer_mode != CUBLASLT_POINTER_MODE_DEVICE)
-        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "pointer mode %d; the double has one alpha and beta, of host or device", d->pointer_mode);
+        return cublaslt_misuse(CUBLAS_STATUS_NOT_SUPPORTED, "pointer mode %d; the double has one alpha and beta, of host or device",
+                               d->pointer_mode);
     switch (d->epilogue) {
     case CUBLASLT_EPILOGUE_DEFAULT:
     case CUBLASLT_EPILOGUE_RELU:
@@ -108,32 +112,40 @@ static cublasStatus_t check_shapes(problem *p)
 {
     const cublaslt_layout *m = p->matrix;
     const bool ta = p->desc.trans_a == CUBLAS_OP_T, tb = p->desc.trans_b == CUBLAS_OP_T;
-    const uint64_t rows = ta ? m[A].cols : m[A].rows, inner_a = ta ? m[A].rows : m[A].cols, inner_b = tb ? m[B].cols : m[B].rows, cols = tb ? m[B].rows : m[B].cols;
+    const uint64_t rows = ta ? m[A].cols : m[A].rows, inner_a = ta ? m[A].rows : m[A].cols, inner_b = tb ? m[B].cols : m[B].rows,
+                   cols = tb ? m[B].rows : m[B].cols;
     if (inner_a != inner_b || rows != m[D].rows || cols != m[D].cols || m[C].rows != m[D].rows || m[C].cols != m[D].cols)
         return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE,
-                               "op(A) [%" PRIu64 ", %" PRIu64 "] times op(B) [%" PRIu64 ", %" PRIu64 "] plus C [%" PRIu64 ", %" PRIu64 "] is no D [%" PRIu64 ", %" PRIu64 "]", rows,
-                               inner_a, inner_b, cols, m[C].rows, m[C].cols, m[D].rows, m[D].cols);
+                               "op(A) [%" PRIu64 ", %" PRIu64 "] times op(B) [%" PRIu64 ", %" PRIu64 "] plus C [%" PRIu64 ", %" PRIu64
+                               "] is no D [%" PRIu64 ", %" PRIu64 "]",
+                               rows, inner_a, inner_b, cols, m[C].rows, m[C].cols, m[D].rows, m[D].cols);
     for (int i = 0; i < MATRICES; i++)
-        if (m[i].batch != m[D].batch) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "a batch of %d for %s, of %d for D", m[i].batch, matrix_names[i], m[D].batch);
-    if (m[D].batch > 1 && m[D].batch_offset < elements_of(&m[D], false)) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the matrices of D's batch overlap");
+        if (m[i].batch != m[D].batch)
+            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "a batch of %d for %s, of %d for D", m[i].batch, matrix_names[i],
+                                   m[D].batch);
+    if (m[D].batch > 1 && m[D].batch_offset < elements_of(&m[D], false))
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the matrices of D's batch overlap");
     p->m = (int64_t)rows;
     p->n = (int64_t)cols;
     p->k = (int64_t)inner_a;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static cublasStatus_t read_problem(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
-                                   cublasLtMatrixLayout_t d, problem *p)
+static cublasStatus_t read_problem(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                   cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, problem *p)
 {
     const cublasLtMatrixLayout_t layouts[MATRICES] = {a, b, c, d};
     memset(p, 0, sizeof(*p)); /* padding too: the whole is hashed */
-    if (!cublaslt_find(handle, CUBLASLT_HANDLE)) return cublaslt_misuse(CUBLAS_STATUS_NOT_INITIALIZED, "%p is no handle, or was destroyed", (void *)handle);
+    if (!cublaslt_find(handle, CUBLASLT_HANDLE))
+        return cublaslt_misuse(CUBLAS_STATUS_NOT_INITIALIZED, "%p is no handle, or was destroyed", (void *)handle);
     const cublaslt_object *o = cublaslt_find(desc, CUBLASLT_DESC);
     if (!o) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%p is no matmul descriptor, or was destroyed", (void *)desc);
     memcpy(&p->desc, &o->is.desc, sizeof(p->desc));
     for (int i = 0; i < MATRICES; i++) {
         o = cublaslt_find(layouts[i], CUBLASLT_LAYOUT);
-        if (!o) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s: %p is no matrix layout, or was destroyed", matrix_names[i], (void *)layouts[i]);
+        if (!o)
+            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s: %p is no matrix layout, or was destroyed", matrix_names[i],
+                                   (void *)layouts[i]);
         memcpy(&p->matrix[i], &o->is.layout, sizeof(p->matrix[i]));
         TRY(check_layout(&p->matrix[i], matrix_names[i]));
     }
@@ -182,8 +194,9 @@ static cublasLtMatmulHeuristicResult_t result_of(const algorithm *a)
     return r;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t Adesc, cublasLtMatrixLayout_t Bdesc,
-                                              cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc, cublasLtMatmulPreference_t preference, int requested,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t Adesc,
+                                              cublasLtMatrixLayout_t Bdesc, cublasLtMatrixLayout_t Cdesc, cublasLtMatrixLayout_t Ddesc,
+                                              cublasLtMatmulPreference_t preference, int requested,
                                               cublasLtMatmulHeuristicResult_t results[], int *returned)
 {
     int status;
@@ -192,14 +205,16 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     TRY(read_problem(handle, desc, Adesc, Bdesc, Cdesc, Ddesc, &p));
     const cublaslt_object *o = cublaslt_find(preference, CUBLASLT_PREFERENCE);
     if (!o || !results || !returned || requested < 1)
-        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the heuristics: no preference, no room for results, or %d requested", requested);
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the heuristics: no preference, no room for results, or %d requested",
+                               requested);
     const cublaslt_preference *want = &o->is.preference;
     algorithm a = {.magic = magic, .problem = hash_of(&p), .id = SPLIT, .workspace = (uint64_t)(p.m * p.n) * 4 + 13};
     a.bias_alignment = alignment_of(p.desc.bias);
     for (int i = 0; i < MATRICES; i++) {
         a.alignment[i] = want->alignment[i];
         if (a.alignment[i] == 0 || a.alignment[i] & (a.alignment[i] - 1))
-            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s: a promised alignment of %u bytes is no power of two", matrix_names[i], a.alignment[i]);
+            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s: a promised alignment of %u bytes is no power of two", matrix_names[i],
+                                   a.alignment[i]);
     }
     int count = 0;
     if (a.workspace <= want->workspace && want->reduction_mask & CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) {
@@ -320,7 +335,9 @@ static void run(void *arg)
         memset(product, 0, (size_t)(p->m * p->n) * sizeof(float));
         dnn_multiply(p->m, p->n, p->k, a, a_row, a_step, b, p->n, product, p->n, j->split ? p->k / 2 : 0);
         if (is_gradient(&p->desc)) give_bias_gradient(j, a, a_row, a_step, b);
-        give(j, product, base[C], (char *)gpu_double_access(j->out) + (size_t)(batch * p->matrix[D].batch_offset) * dnn_size(number_of(p->matrix[D].type)), alpha, beta);
+        give(j, product, base[C],
+             (char *)gpu_double_access(j->out) + (size_t)(batch * p->matrix[D].batch_offset) * dnn_size(number_of(p->matrix[D].type)),
+             alpha, beta);
         free(a);
         free(b);
     }
@@ -347,15 +364,19 @@ static cublasStatus_t check_algorithm(const problem *p, const cublasLtMatmulAlgo
     if (!algo) return CUBLAS_STATUS_SUCCESS; /* cuBLASLt asks its heuristics itself */
     algorithm a;
     memcpy(&a, algo, sizeof(a));
-    if (a.magic != magic) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "this algorithm never came from the heuristics, or its state was no success");
+    if (a.magic != magic)
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "this algorithm never came from the heuristics, or its state was no success");
     if (a.problem != hash_of(p)) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the algorithm was chosen for another problem");
     if (j->workspace_bytes < a.workspace)
-        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the algorithm needs a workspace of %" PRIu64 " bytes, there are %zu", a.workspace, j->workspace_bytes);
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the algorithm needs a workspace of %" PRIu64 " bytes, there are %zu",
+                               a.workspace, j->workspace_bytes);
     for (int i = 0; i < MATRICES; i++)
         if ((uintptr_t)base[i] % a.alignment[i])
-            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s at %p: the preference promised an alignment of %u bytes", matrix_names[i], base[i], a.alignment[i]);
+            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s at %p: the preference promised an alignment of %u bytes",
+                                   matrix_names[i], base[i], a.alignment[i]);
     if (has_bias(&p->desc) && alignment_of(p->desc.bias) < a.bias_alignment)
-        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the bias at %p is less aligned than that of the heuristics (NULL promises 16 bytes)", p->desc.bias);
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE,
+                               "the bias at %p is less aligned than that of the heuristics (NULL promises 16 bytes)", p->desc.bias);
     j->split = a.id == SPLIT;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -385,7 +406,8 @@ static cublasStatus_t enqueue(const job *j, const void *const base[MATRICES], cu
         [BETA] = {j->beta, j->beta ? sizeof(float) : 0, "beta", false},
     };
     for (int i = 0; i < MATRICES; i++)
-        ranges[i] = (gpu_double_range){base[i], i == C && (!reads_c || is_in_place(p, base)) ? 0 : bytes_of(&p->matrix[i]), matrix_names[i], i == D};
+        ranges[i] = (gpu_double_range){base[i], i == C && (!reads_c || is_in_place(p, base)) ? 0 : bytes_of(&p->matrix[i]), matrix_names[i],
+                                       i == D};
     for (int a = 0; a < RANGES; a++)
         for (int b = 0; b < a; b++)
             if (overlap(&ranges[a], &ranges[b]) && (ranges[a].write || ranges[b].write))
@@ -393,12 +415,15 @@ static cublasStatus_t enqueue(const job *j, const void *const base[MATRICES], cu
     job *enqueued = malloc(sizeof(*enqueued));
     if (!enqueued) return CUBLAS_STATUS_ALLOC_FAILED;
     *enqueued = *j;
-    return gpu_double_enqueue(stream, "cublasLtMatmul", run, enqueued, free, ranges, RANGES) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+    return gpu_double_enqueue(stream, "cublasLtMatmul", run, enqueued, free, ranges, RANGES) == cudaSuccess
+               ? CUBLAS_STATUS_SUCCESS
+               : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a, cublasLtMatrixLayout_t Adesc, const void *b,
-                              cublasLtMatrixLayout_t Bdesc, const void *beta, const void *c, cublasLtMatrixLayout_t Cdesc, void *d, cublasLtMatrixLayout_t Ddesc,
-                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspaceSizeInBytes, cudaStream_t stream)
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
+                              cublasLtMatrixLayout_t Adesc, const void *b, cublasLtMatrixLayout_t Bdesc, const void *beta, const void *c,
+                              cublasLtMatrixLayout_t Cdesc, void *d, cublasLtMatrixLayout_t Ddesc, const cublasLtMatmulAlgo_t *algo,
+                              void *workspace, size_t workspaceSizeInBytes, cudaStream_t stream)
 {
     int status;
     if (gpu_double_enter("cublasLtMatmul", &status)) return (cublasStatus_t)status;
@@ -407,12 +432,14 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     TRY(read_problem(handle, desc, Adesc, Bdesc, Cdesc, Ddesc, &j.problem));
     for (int i = 0; i < MATRICES; i++)
         if (!base[i]) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "%s is NULL", matrix_names[i]);
-    if (has_bias(&j.problem.desc) && !j.problem.desc.bias) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the epilogue needs a bias pointer");
+    if (has_bias(&j.problem.desc) && !j.problem.desc.bias)
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the epilogue needs a bias pointer");
     if (!stream) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "stream 0, the legacy default stream, waits for all others");
     if (gpu_double_stream_device(stream) != cublaslt_find(handle, CUBLASLT_HANDLE)->is.device)
         return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "the stream is of another device than the handle");
     if (workspaceSizeInBytes && (!workspace || (uintptr_t)workspace % 16))
-        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "a workspace of %zu bytes at %p; it is aligned to 16 bytes", workspaceSizeInBytes, workspace);
+        return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "a workspace of %zu bytes at %p; it is aligned to 16 bytes",
+                               workspaceSizeInBytes, workspace);
     TRY(read_scalar("alpha", j.problem.desc.pointer_mode, alpha, &j.alpha, &j.alpha_value));
     TRY(read_scalar("beta", j.problem.desc.pointer_mode, beta, &j.beta, &j.beta_value));
     TRY(check_algorithm(&j.problem, algo, base, &j));

@@ -12,23 +12,23 @@ static const char *const kind_names[CUBLASLT_KINDS] = {"handle", "matrix layout"
 /* ---- statuses ---- */
 
 /* Rows: name, what cuBLAS says. */
-#define STATUSES(X)                                                                                      \
-    X(CUBLAS_STATUS_SUCCESS, "success")                                                                  \
-    X(CUBLAS_STATUS_NOT_INITIALIZED, "the library was not initialized")                                  \
-    X(CUBLAS_STATUS_ALLOC_FAILED, "the resource allocation failed")                                      \
-    X(CUBLAS_STATUS_INVALID_VALUE, "an unsupported value or parameter was passed to the function")       \
-    X(CUBLAS_STATUS_ARCH_MISMATCH, "the function requires an architectural feature absent from the device") \
-    X(CUBLAS_STATUS_MAPPING_ERROR, "an access to GPU memory space failed")                               \
-    X(CUBLAS_STATUS_EXECUTION_FAILED, "the function failed to launch on the GPU")                        \
-    X(CUBLAS_STATUS_INTERNAL_ERROR, "an internal operation failed")                                      \
-    X(CUBLAS_STATUS_NOT_SUPPORTED, "the requested functionality is not supported")                       \
+#define STATUSES(X)                                                                                                                        \
+    X(CUBLAS_STATUS_SUCCESS, "success")                                                                                                    \
+    X(CUBLAS_STATUS_NOT_INITIALIZED, "the library was not initialized")                                                                    \
+    X(CUBLAS_STATUS_ALLOC_FAILED, "the resource allocation failed")                                                                        \
+    X(CUBLAS_STATUS_INVALID_VALUE, "an unsupported value or parameter was passed to the function")                                         \
+    X(CUBLAS_STATUS_ARCH_MISMATCH, "the function requires an architectural feature absent from the device")                                \
+    X(CUBLAS_STATUS_MAPPING_ERROR, "an access to GPU memory space failed")                                                                 \
+    X(CUBLAS_STATUS_EXECUTION_FAILED, "the function failed to launch on the GPU")                                                          \
+    X(CUBLAS_STATUS_INTERNAL_ERROR, "an internal operation failed")                                                                        \
+    X(CUBLAS_STATUS_NOT_SUPPORTED, "the requested functionality is not supported")                                                         \
     X(CUBLAS_STATUS_LICENSE_ERROR, "the license check failed")
 
 const char *cublasLtGetStatusName(cublasStatus_t status)
 {
     switch (status) {
-#define X(name, text) \
-    case name:        \
+#define X(name, text)                                                                                                                      \
+    case name:                                                                                                                             \
         return #name;
         STATUSES(X)
 #undef X
@@ -40,8 +40,8 @@ const char *cublasLtGetStatusName(cublasStatus_t status)
 const char *cublasLtGetStatusString(cublasStatus_t status)
 {
     switch (status) {
-#define X(name, text) \
-    case name:        \
+#define X(name, text)                                                                                                                      \
+    case name:                                                                                                                             \
         return text;
         STATUSES(X)
 #undef X
@@ -146,7 +146,8 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
     if (gpu_double_enter("cublasLtCreate", &status)) return (cublasStatus_t)status;
     int count = 0;
     cublaslt_object start = {.kind = CUBLASLT_HANDLE};
-    if (handle && (cudaGetDeviceCount(&count) != cudaSuccess || cudaGetDevice(&start.is.device) != cudaSuccess)) return CUBLAS_STATUS_NOT_INITIALIZED;
+    if (handle && (cudaGetDeviceCount(&count) != cudaSuccess || cudaGetDevice(&start.is.device) != cudaSuccess))
+        return CUBLAS_STATUS_NOT_INITIALIZED;
     return create(&start, (void **)handle);
 }
 
@@ -162,21 +163,32 @@ typedef struct attribute {
     size_t at, size; /* in the object */
 } attribute;
 
-#define FIELD(name, member) {name, offsetof(cublaslt_object, is.member), sizeof(((cublaslt_object *)0)->is.member)}
+#define FIELD(name, member)                                                                                                                \
+    {                                                                                                                                      \
+        name, offsetof(cublaslt_object, is.member), sizeof(((cublaslt_object *)0)->is.member)                                              \
+    }
 
 static const attribute layout_attributes[] = {
-    FIELD(CUBLASLT_MATRIX_LAYOUT_TYPE, layout.type),        FIELD(CUBLASLT_MATRIX_LAYOUT_ORDER, layout.order),
-    FIELD(CUBLASLT_MATRIX_LAYOUT_ROWS, layout.rows),        FIELD(CUBLASLT_MATRIX_LAYOUT_COLS, layout.cols),
-    FIELD(CUBLASLT_MATRIX_LAYOUT_LD, layout.ld),            FIELD(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, layout.batch),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_TYPE, layout.type),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_ORDER, layout.order),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_ROWS, layout.rows),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_COLS, layout.cols),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_LD, layout.ld),
+    FIELD(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, layout.batch),
     FIELD(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, layout.batch_offset),
 };
 
 static const attribute desc_attributes[] = {
-    FIELD(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, desc.compute),     FIELD(CUBLASLT_MATMUL_DESC_SCALE_TYPE, desc.scale),
-    FIELD(CUBLASLT_MATMUL_DESC_POINTER_MODE, desc.pointer_mode), FIELD(CUBLASLT_MATMUL_DESC_TRANSA, desc.trans_a),
-    FIELD(CUBLASLT_MATMUL_DESC_TRANSB, desc.trans_b),           FIELD(CUBLASLT_MATMUL_DESC_TRANSC, desc.trans_c),
-    FIELD(CUBLASLT_MATMUL_DESC_EPILOGUE, desc.epilogue),        FIELD(CUBLASLT_MATMUL_DESC_BIAS_POINTER, desc.bias),
-    FIELD(CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, desc.bias_batch_stride), FIELD(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, desc.bias_type),
+    FIELD(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, desc.compute),
+    FIELD(CUBLASLT_MATMUL_DESC_SCALE_TYPE, desc.scale),
+    FIELD(CUBLASLT_MATMUL_DESC_POINTER_MODE, desc.pointer_mode),
+    FIELD(CUBLASLT_MATMUL_DESC_TRANSA, desc.trans_a),
+    FIELD(CUBLASLT_MATMUL_DESC_TRANSB, desc.trans_b),
+    FIELD(CUBLASLT_MATMUL_DESC_TRANSC, desc.trans_c),
+    FIELD(CUBLASLT_MATMUL_DESC_EPILOGUE, desc.epilogue),
+    FIELD(CUBLASLT_MATMUL_DESC_BIAS_POINTER, desc.bias),
+    FIELD(CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, desc.bias_batch_stride),
+    FIELD(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, desc.bias_type),
 };
 
 static const attribute preference_attributes[] = {
@@ -191,7 +203,8 @@ static const attribute preference_attributes[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static cublasStatus_t set(const char *entry, void *address, cublaslt_kind kind, const attribute *rows, size_t count, int name, const void *value, size_t size)
+static cublasStatus_t set(const char *entry, void *address, cublaslt_kind kind, const attribute *rows, size_t count, int name,
+                          const void *value, size_t size)
 {
     int status;
     if (gpu_double_enter(entry, &status)) return (cublasStatus_t)status;
@@ -200,7 +213,9 @@ static cublasStatus_t set(const char *entry, void *address, cublaslt_kind kind, 
     if (!value) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "attribute %d of a %s: the value is NULL", name, kind_names[kind]);
     for (const attribute *row = rows; row < rows + count; row++) {
         if (row->name != name) continue;
-        if (size != row->size) return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "attribute %d of a %s has %zu bytes, not %zu", name, kind_names[kind], row->size, size);
+        if (size != row->size)
+            return cublaslt_misuse(CUBLAS_STATUS_INVALID_VALUE, "attribute %d of a %s has %zu bytes, not %zu", name, kind_names[kind],
+                                   row->size, size);
         memcpy((char *)o + row->at, value, size);
         return CUBLAS_STATUS_SUCCESS;
     }
@@ -222,9 +237,11 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
     return destroy("cublasLtMatrixLayoutDestroy", layout, CUBLASLT_LAYOUT);
 }
 
-cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t name, const void *value, size_t size)
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t name, const void *value,
+                                                size_t size)
 {
-    return set("cublasLtMatrixLayoutSetAttribute", layout, CUBLASLT_LAYOUT, layout_attributes, COUNT(layout_attributes), (int)name, value, size);
+    return set("cublasLtMatrixLayoutSetAttribute", layout, CUBLASLT_LAYOUT, layout_attributes, COUNT(layout_attributes), (int)name, value,
+               size);
 }
 
 /* ---- matmul descriptors ---- */
@@ -233,7 +250,8 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, cublasComput
 {
     int status;
     if (gpu_double_enter("cublasLtMatmulDescCreate", &status)) return (cublasStatus_t)status;
-    const cublaslt_desc fresh = {.compute = (int32_t)compute, .scale = (int32_t)scale, .bias_type = -1, .epilogue = CUBLASLT_EPILOGUE_DEFAULT};
+    const cublaslt_desc fresh = {
+        .compute = (int32_t)compute, .scale = (int32_t)scale, .bias_type = -1, .epilogue = CUBLASLT_EPILOGUE_DEFAULT};
     return create(&(cublaslt_object){.kind = CUBLASLT_DESC, .is.desc = fresh}, (void **)desc);
 }
 
@@ -242,7 +260,8 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
     return destroy("cublasLtMatmulDescDestroy", desc, CUBLASLT_DESC);
 }
 
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t name, const void *value, size_t size)
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t name, const void *value,
+                                              size_t size)
 {
     return set("cublasLtMatmulDescSetAttribute", desc, CUBLASLT_DESC, desc_attributes, COUNT(desc_attributes), (int)name, value, size);
 }
@@ -262,9 +281,9 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
     return destroy("cublasLtMatmulPreferenceDestroy", preference, CUBLASLT_PREFERENCE);
 }
 
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t name, const void *value,
-                                                    size_t size)
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t name,
+                                                    const void *value, size_t size)
 {
-    return set("cublasLtMatmulPreferenceSetAttribute", preference, CUBLASLT_PREFERENCE, preference_attributes, COUNT(preference_attributes), (int)name,
-               value, size);
+    return set("cublasLtMatmulPreferenceSetAttribute", preference, CUBLASLT_PREFERENCE, preference_attributes, COUNT(preference_attributes),
+               (int)name, value, size);
 }

@@ -44,8 +44,8 @@ static int64_t source_of(const conv *v, int64_t p, int64_t r, int64_t s)
 static bool is_pointwise(const conv *v)
 {
     const cudnn_convolution *c = &v->op->convolution;
-    return v->groups == 1 && v->r == 1 && v->s == 1 && c->strides[0] == 1 && c->strides[1] == 1 && v->h == v->oh && v->w == v->ow && c->pre[0] == 0 &&
-           c->pre[1] == 0;
+    return v->groups == 1 && v->r == 1 && v->s == 1 && c->strides[0] == 1 && c->strides[1] == 1 && v->h == v->oh && v->w == v->ow &&
+           c->pre[0] == 0 && c->pre[1] == 0;
 }
 
 /* Copies the patches of count pixels from p on, or adds them back (to dx). */
@@ -103,7 +103,8 @@ static void run_block(const conv *v, int64_t group, int64_t p, int64_t count, fl
 static void run_blocks(const conv *v)
 {
     const int64_t blocks = (v->pixels + BLOCK - 1) / BLOCK, start = first_of(v, blocks);
-    float *patches = dnn_alloc((size_t)(BLOCK * v->patch) * sizeof(float)), *filter_t = dnn_alloc((size_t)(v->k * v->patch) * sizeof(float));
+    float *patches = dnn_alloc((size_t)(BLOCK * v->patch) * sizeof(float)),
+          *filter_t = dnn_alloc((size_t)(v->k * v->patch) * sizeof(float));
     for (int64_t group = 0; group < v->groups; group++) {
         transpose(v->filter + group * v->k * v->patch, v->k, v->patch, filter_t);
         for (int64_t i = 0; i < blocks; i++) {

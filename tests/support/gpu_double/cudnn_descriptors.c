@@ -46,21 +46,26 @@ typedef struct attribute {
     cudnnBackendAttributeName_t name;
     cudnnBackendAttributeType_t type;
     int flags;
-    int64_t most;      /* elements, at least one */
-    size_t at, size;   /* where in `is` of the owner, and of one element there; 0: computed */
+    int64_t most;                       /* elements, at least one */
+    size_t at, size;                    /* where in `is` of the owner, and of one element there; 0: computed */
     cudnnBackendDescriptorType_t child; /* of BACKEND_DESCRIPTOR elements */
 } attribute;
 
 #define FIELD(kind, field) offsetof(cudnn_descriptor, is.kind.field), sizeof(((cudnn_descriptor *)0)->is.kind.field)
 #define LIST(kind, field) offsetof(cudnn_descriptor, is.kind.field), sizeof(((cudnn_descriptor *)0)->is.kind.field[0])
-#define OPERATION(owner, prefix, x_name, w_name, y_name)                                                                                              \
-    {owner, prefix##_ALPHA, CUDNN_TYPE_DOUBLE, NEEDED, 1, FIELD(operation, alpha), 0},                                                                \
-        {owner, prefix##_BETA, CUDNN_TYPE_DOUBLE, NEEDED, 1, FIELD(operation, beta), 0},                                                              \
-        {owner, prefix##_CONV_DESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, convolution), CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR},   \
-        {owner, prefix##_##x_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, x), CUDNN_BACKEND_TENSOR_DESCRIPTOR},                   \
-        {owner, prefix##_##w_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, w), CUDNN_BACKEND_TENSOR_DESCRIPTOR},                   \
-    {                                                                                                                                                 \
-        owner, prefix##_##y_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, y), CUDNN_BACKEND_TENSOR_DESCRIPTOR                      \
+#define OPERATION(owner, prefix, x_name, w_name, y_name)                                                                                   \
+    {owner, prefix##_ALPHA, CUDNN_TYPE_DOUBLE, NEEDED, 1, FIELD(operation, alpha), 0},                                                     \
+        {owner, prefix##_BETA, CUDNN_TYPE_DOUBLE, NEEDED, 1, FIELD(operation, beta), 0}, {owner,                                           \
+                                                                                          prefix##_CONV_DESC,                              \
+                                                                                          CUDNN_TYPE_BACKEND_DESCRIPTOR,                   \
+                                                                                          NEEDED,                                          \
+                                                                                          1,                                               \
+                                                                                          FIELD(operation, convolution),                   \
+                                                                                          CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR},           \
+        {owner, prefix##_##x_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, x), CUDNN_BACKEND_TENSOR_DESCRIPTOR},        \
+        {owner, prefix##_##w_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, w), CUDNN_BACKEND_TENSOR_DESCRIPTOR},        \
+    {                                                                                                                                      \
+        owner, prefix##_##y_name, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(operation, y), CUDNN_BACKEND_TENSOR_DESCRIPTOR           \
     }
 
 /* Rows of one owner are neighbours. Scalars of CUDNN_TYPE_DOUBLE may also be given and asked for as CUDNN_TYPE_FLOAT. */
@@ -73,9 +78,12 @@ static const attribute attributes[] = {
     {CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, BOTH, 1, FIELD(tensor, is_virtual), 0},
     {CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, BOTH, 1, FIELD(tensor, is_by_value), 0},
 
-    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, NEEDED, 1, FIELD(convolution, compute), 0},
-    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, NEEDED, 1, FIELD(convolution, mode), 0},
-    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, NEEDED, 1, FIELD(convolution, spatial), 0},
+    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, NEEDED, 1, FIELD(convolution, compute),
+     0},
+    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, NEEDED, 1,
+     FIELD(convolution, mode), 0},
+    {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, NEEDED, 1, FIELD(convolution, spatial),
+     0},
     {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, NEEDED, CUDNN_DOUBLE_MAX_DIMS,
      LIST(convolution, pre), 0},
     {CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, NEEDED, CUDNN_DOUBLE_MAX_DIMS,
@@ -90,8 +98,8 @@ static const attribute attributes[] = {
     OPERATION(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER, X, DW, DY),
 
     {CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, NEEDED, 1, FIELD(graph, handle), 0},
-    {CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1, FIELD(graph, operation),
-     CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR},
+    {CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1,
+     FIELD(graph, operation), CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR},
     {CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, CUDNN_TYPE_INT64, GET, 1, 0, 0, 0},
 
     {CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, NEEDED, 1,
@@ -105,7 +113,8 @@ static const attribute attributes[] = {
     {CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, NEEDED, 1, FIELD(engine, index), 0},
     {CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, GET, 0, 0, 0, 0},
     {CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, GET, 0, 0, 0, 0},
-    {CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_TYPE_BACKEND_DESCRIPTOR, GET, 0, 0, 0, CUDNN_BACKEND_KNOB_INFO_DESCRIPTOR},
+    {CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_TYPE_BACKEND_DESCRIPTOR, GET, 0, 0, 0,
+     CUDNN_BACKEND_KNOB_INFO_DESCRIPTOR},
 
     {CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, NEEDED, 1, FIELD(knob, type), 0},
     {CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, NEEDED, 1, FIELD(knob, value), 0},
@@ -174,8 +183,8 @@ static const attribute *find_row(const cudnn_descriptor *d, cudnnBackendAttribut
                                cudnn_name_of_cudnnBackendAttributeType_t((int)row->type), (int)type);
         return NULL;
     }
-    *status = cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a %s has no attribute %s (%d) to %s", type_name(d), text ? text : "of this number", (int)name,
-                           use == SET ? "set" : "get");
+    *status = cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a %s has no attribute %s (%d) to %s", type_name(d), text ? text : "of this number",
+                           (int)name, use == SET ? "set" : "get");
     return NULL;
 }
 
@@ -250,7 +259,8 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor)
 
 static bool is_operation(cudnnBackendDescriptorType_t type)
 {
-    return type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR || type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ||
+    return type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR ||
+           type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ||
            type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR;
 }
 
@@ -286,8 +296,8 @@ static cudnnStatus_t set_element(char *to, const attribute *row, cudnnBackendAtt
     return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-                                       int64_t count, const void *elements)
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count, const void *elements)
 {
     int status;
     if (gpu_double_enter("cudnnBackendSetAttribute", &status)) return (cudnnStatus_t)status;
@@ -312,8 +322,11 @@ cudnn_descriptor *cudnn_to_fill(cudnnBackendDescriptor_t address, cudnnBackendDe
 {
     cudnn_descriptor *d = cudnn_find_descriptor(address);
     if (d && d->type == type && !d->is.head.finalized) return d;
-    cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a result needs a created and not finalized %s; %p is %s", cudnn_name_of_cudnnBackendDescriptorType_t((int)type),
-                 address, !d ? "no descriptor" : d->type != type ? type_name(d) : "already finalized");
+    cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a result needs a created and not finalized %s; %p is %s",
+                 cudnn_name_of_cudnnBackendDescriptorType_t((int)type), address,
+                 !d                ? "no descriptor"
+                 : d->type != type ? type_name(d)
+                                   : "already finalized");
     return NULL;
 }
 
@@ -347,7 +360,8 @@ static cudnn_answer get_computed(const cudnn_descriptor *d, cudnnBackendAttribut
 static cudnnStatus_t get_element(const char *from, const attribute *row, cudnnBackendAttributeType_t type, void *out, int64_t i)
 {
     if (row->type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {
-        const cudnnBackendDescriptorType_t child = is_operation(row->child) ? ((const cudnn_operation *)(const void *)from)->kind : row->child;
+        const cudnnBackendDescriptorType_t child =
+            is_operation(row->child) ? ((const cudnn_operation *)(const void *)from)->kind : row->child;
         cudnn_descriptor *filled = cudnn_to_fill(((cudnnBackendDescriptor_t *)out)[i], child);
         if (!filled) return CUDNN_STATUS_BAD_PARAM;
         memcpy(&filled->is, from, row->size);
@@ -361,7 +375,8 @@ static cudnnStatus_t get_element(const char *from, const attribute *row, cudnnBa
     return CUDNN_STATUS_SUCCESS;
 }
 
-static cudnn_answer get_stored(const cudnn_descriptor *d, const attribute *row, cudnnBackendAttributeType_t type, int64_t capacity, void *out)
+static cudnn_answer get_stored(const cudnn_descriptor *d, const attribute *row, cudnnBackendAttributeType_t type, int64_t capacity,
+                               void *out)
 {
     cudnn_answer answer = {.total = d->type == CUDNN_BACKEND_KNOB_INFO_DESCRIPTOR ? 1 : d->is.head.count[row - first_row(d->type)]};
     for (; answer.given < answer.total && answer.given < capacity; answer.given++) {
@@ -372,19 +387,21 @@ static cudnn_answer get_stored(const cudnn_descriptor *d, const attribute *row, 
 }
 
 /* As cuDNN: a NULL array with a capacity asks how many would be given. */
-cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-                                       int64_t requested, int64_t *count, void *elements)
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t requested, int64_t *count, void *elements)
 {
     int status;
     if (gpu_double_enter("cudnnBackendGetAttribute", &status)) return (cudnnStatus_t)status;
     cudnn_descriptor *d;
     cudnnStatus_t wrong = CUDNN_STATUS_SUCCESS;
     CUDNN_DOUBLE_TRY(find(descriptor, &d));
-    if (!d->is.head.finalized) return cudnn_misuse(CUDNN_STATUS_NOT_INITIALIZED, "attribute %d is read from a %s that is not finalized", (int)name, type_name(d));
+    if (!d->is.head.finalized)
+        return cudnn_misuse(CUDNN_STATUS_NOT_INITIALIZED, "attribute %d is read from a %s that is not finalized", (int)name, type_name(d));
     const attribute *row = find_row(d, name, type, GET, &wrong);
     if (!row) return wrong;
     if (requested < 0) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%s: %" PRId64 " elements requested", row_name(row), requested);
-    if (!elements && !count) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "%s: neither a count nor elements are asked for", row_name(row));
+    if (!elements && !count)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "%s: neither a count nor elements are asked for", row_name(row));
     const int64_t capacity = elements ? requested : 0;
     const cudnn_answer answer = row->size ? get_stored(d, row, type, capacity, elements) : get_computed(d, name, capacity, elements);
     if (count) *count = elements && requested ? answer.given : requested && requested < answer.total ? requested : answer.total;
@@ -393,17 +410,17 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
 
 /* ---- names ---- */
 
-#define GPU_DOUBLE_ENUM(type)                      \
-    const char *cudnn_name_of_##type(int value)    \
-    {                                              \
+#define GPU_DOUBLE_ENUM(type)                                                                                                              \
+    const char *cudnn_name_of_##type(int value)                                                                                            \
+    {                                                                                                                                      \
         switch (value) {
-#define GPU_DOUBLE_VALUE(name, value) \
-    case value:                       \
+#define GPU_DOUBLE_VALUE(name, value)                                                                                                      \
+    case value:                                                                                                                            \
         return #name;
-#define GPU_DOUBLE_ENUM_END(type) \
-    default:                      \
-        return NULL;              \
-        }                         \
+#define GPU_DOUBLE_ENUM_END(type)                                                                                                          \
+    default:                                                                                                                               \
+        return NULL;                                                                                                                       \
+        }                                                                                                                                  \
         }
 #define GPU_DOUBLE_FUNCTION(result, name, parameters)
 #include "include/cudnn.def"

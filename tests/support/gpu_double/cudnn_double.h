@@ -133,10 +133,10 @@ typedef struct cudnn_descriptor {
 cudnnStatus_t cudnn_misuse(cudnnStatus_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 cudnnStatus_t cudnn_refuse(cudnnStatus_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-#define CUDNN_DOUBLE_TRY(expression)                              \
-    do {                                                          \
-        const cudnnStatus_t tried = (expression);                 \
-        if (tried != CUDNN_STATUS_SUCCESS) return tried;          \
+#define CUDNN_DOUBLE_TRY(expression)                                                                                                       \
+    do {                                                                                                                                   \
+        const cudnnStatus_t tried = (expression);                                                                                          \
+        if (tried != CUDNN_STATUS_SUCCESS) return tried;                                                                                   \
     } while (0)
 
 /* Names of constants, as in the header; NULL for a number that is none. */
@@ -152,7 +152,7 @@ cudnnStatus_t cudnn_refuse(cudnnStatus_t status, const char *format, ...) __attr
 
 /* ---- cudnn_descriptors.c ---- */
 
-cudnn_descriptor *cudnn_find_descriptor(const void *address); /* NULL: no live descriptor */
+cudnn_descriptor *cudnn_find_descriptor(const void *address);    /* NULL: no live descriptor */
 cudnnStatus_t cudnn_require(const cudnn_descriptor *descriptor); /* every required attribute is set */
 
 /* ---- cudnn_rules.c ---- */
@@ -168,9 +168,9 @@ const cudnn_tensor *cudnn_input(const cudnn_operation *operation, int which);
 /* ---- cudnn_engines.c ---- */
 
 typedef struct cudnn_arithmetic {
-    bool tf32;             /* inputs rounded to 10 bits of mantissa */
-    bool changing;         /* another order of summation at every run */
-    int64_t order;         /* else: where the sums begin, in 1/4 of their length */
+    bool tf32;     /* inputs rounded to 10 bits of mantissa */
+    bool changing; /* another order of summation at every run */
+    int64_t order; /* else: where the sums begin, in 1/4 of their length */
 } cudnn_arithmetic;
 
 cudnnStatus_t cudnn_finalize_engine(const cudnn_engine *engine);

@@ -10,24 +10,59 @@ enum { ANY_TYPE, ONLY_F32, ONLY_HALF };
 typedef struct engine {
     int64_t index; /* global; with gaps, as cuDNN's */
     const char *what;
-    int types;          /* of the inputs */
-    int channels;       /* C and K of a group are multiples of this */
-    int64_t alignment;  /* that the tensors must have declared */
-    bool wide_output;   /* an f32 output of half inputs */
-    bool symmetric;     /* paddings only the same before and after */
+    int types;                                                                     /* of the inputs */
+    int channels;                                                                  /* C and K of a group are multiples of this */
+    int64_t alignment;                                                             /* that the tensors must have declared */
+    bool wide_output;                                                              /* an f32 output of half inputs */
+    bool symmetric;                                                                /* paddings only the same before and after */
     bool nondeterministic, tensor_core, down_convert, strict_nan, compiled, never; /* never: its plans cannot be made */
-    int64_t workspace;  /* a part that does not depend on the shapes; 0: needs none at all */
-    bool has_knob;      /* CUDNN_KNOB_TYPE_TILE_SIZE, 0..1: another order of summation, another workspace */
+    int64_t workspace; /* a part that does not depend on the shapes; 0: needs none at all */
+    bool has_knob;     /* CUDNN_KNOB_TYPE_TILE_SIZE, 0..1: another order of summation, another workspace */
 } engine;
 
 /* In the order of the heuristics: quickest first, they think. Tensor cores see f32 as TF32, and cuDNN's runtime-compiled engines say so by
  * TENSOR_CORE alone. */
 static const engine engines[] = {
-    {.index = 20, .what = "split sums, added by atomics", .types = ANY_TYPE, .channels = 1, .alignment = 4, .symmetric = true, .nondeterministic = true, .workspace = 1023},
-    {.index = 72, .what = "TF32, compiled at run time", .types = ONLY_F32, .channels = 4, .alignment = 16, .tensor_core = true, .compiled = true, .workspace = 65},
-    {.index = 38, .what = "TF32 by conversion of the inputs", .types = ONLY_F32, .channels = 1, .alignment = 4, .tensor_core = true, .down_convert = true, .workspace = 4099},
-    {.index = 47, .what = "one whose plans cannot be made", .types = ANY_TYPE, .channels = 1, .alignment = 2, .never = true, .workspace = 333},
-    {.index = 70, .what = "tensor cores, compiled at run time", .types = ONLY_HALF, .channels = 8, .alignment = 16, .wide_output = true, .tensor_core = true, .compiled = true, .workspace = 129},
+    {.index = 20,
+     .what = "split sums, added by atomics",
+     .types = ANY_TYPE,
+     .channels = 1,
+     .alignment = 4,
+     .symmetric = true,
+     .nondeterministic = true,
+     .workspace = 1023},
+    {.index = 72,
+     .what = "TF32, compiled at run time",
+     .types = ONLY_F32,
+     .channels = 4,
+     .alignment = 16,
+     .tensor_core = true,
+     .compiled = true,
+     .workspace = 65},
+    {.index = 38,
+     .what = "TF32 by conversion of the inputs",
+     .types = ONLY_F32,
+     .channels = 1,
+     .alignment = 4,
+     .tensor_core = true,
+     .down_convert = true,
+     .workspace = 4099},
+    {.index = 47,
+     .what = "one whose plans cannot be made",
+     .types = ANY_TYPE,
+     .channels = 1,
+     .alignment = 2,
+     .never = true,
+     .workspace = 333},
+    {.index = 70,
+     .what = "tensor cores, compiled at run time",
+     .types = ONLY_HALF,
+     .channels = 8,
+     .alignment = 16,
+     .wide_output = true,
+     .tensor_core = true,
+     .compiled = true,
+     .workspace = 129},
     {.index = 5, .what = "tiles", .types = ANY_TYPE, .channels = 1, .alignment = 4, .workspace = 2051, .has_knob = true},
     {.index = 0, .what = "plain loops", .types = ANY_TYPE, .channels = 1, .alignment = 2, .strict_nan = true},
 };
@@ -95,7 +130,9 @@ cudnnStatus_t cudnn_finalize_config(const cudnn_config *c)
         const cudnn_knob *k = &c->knobs[i];
         if (!e->has_knob || i > 0 || k->type != CUDNN_KNOB_TYPE_TILE_SIZE)
             return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "engine %" PRId64 " has no such knob %d", e->index, (int)k->type);
-        if (k->value < 0 || k->value > 1) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "engine %" PRId64 ": knob %d goes from 0 to 1, not %" PRId64, e->index, (int)k->type, k->value);
+        if (k->value < 0 || k->value > 1)
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "engine %" PRId64 ": knob %d goes from 0 to 1, not %" PRId64, e->index,
+                                (int)k->type, k->value);
     }
     return CUDNN_STATUS_SUCCESS;
 }

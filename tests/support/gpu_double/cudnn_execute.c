@@ -136,7 +136,8 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream)
     if (!stream) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH, "stream 0, the legacy default stream, waits for all others");
     const int device = gpu_double_stream_device(stream);
     if (device != handle->device)
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH, "the handle is of device %d, the stream of device %d", handle->device, device);
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH, "the handle is of device %d, the stream of device %d", handle->device,
+                            device);
     handle->stream = stream;
     return CUDNN_STATUS_SUCCESS;
 }
@@ -173,11 +174,12 @@ static cudnnStatus_t find_pointer(const cudnn_pack *pack, const cudnn_tensor *t,
     int i = 0;
     while (i < pack->head.count[UIDS] && pack->uids[i] != t->uid)
         i++;
-    if (i == pack->head.count[UIDS]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the variant pack has no pointer for tensor %" PRId64, t->uid);
+    if (i == pack->head.count[UIDS])
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the variant pack has no pointer for tensor %" PRId64, t->uid);
     *pointer = pack->pointers[i];
     if ((uintptr_t)*pointer % (uintptr_t)t->alignment)
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "tensor %" PRId64 " at %p was declared with an alignment of %" PRId64 " bytes", t->uid, *pointer,
-                            t->alignment);
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER,
+                            "tensor %" PRId64 " at %p was declared with an alignment of %" PRId64 " bytes", t->uid, *pointer, t->alignment);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -189,14 +191,20 @@ static bool overlap(const gpu_double_range *a, const gpu_double_range *b)
 
 static cudnnStatus_t check_objects(cudnnHandle_t handle, const cudnn_descriptor *plan, const cudnn_descriptor *pack)
 {
-    if (!plan || plan->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE, "this is no execution plan");
-    if (!pack || pack->type != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE, "this is no variant pack");
-    if (!plan->is.head.finalized || !pack->is.head.finalized) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "the plan or the variant pack is not finalized");
+    if (!plan || plan->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE, "this is no execution plan");
+    if (!pack || pack->type != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE, "this is no variant pack");
+    if (!plan->is.head.finalized || !pack->is.head.finalized)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "the plan or the variant pack is not finalized");
     if (plan->is.plan.handle != handle) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the plan was made with another handle");
-    if (!handle->stream) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH, "the handle was given no stream, this would run on the legacy default stream");
+    if (!handle->stream)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH,
+                            "the handle was given no stream, this would run on the legacy default stream");
     enum { UIDS = 0, TENSORS = 3 };
     if (pack->is.head.count[UIDS] != TENSORS)
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the variant pack has %d tensors, the graph %d", pack->is.head.count[UIDS], (int)TENSORS);
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the variant pack has %d tensors, the graph %d", pack->is.head.count[UIDS],
+                            (int)TENSORS);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -204,8 +212,11 @@ static cudnnStatus_t check_workspace(const job *j)
 {
     enum { WORKSPACE_ALIGNMENT = 16 };
     if (!j->workspace_bytes) return CUDNN_STATUS_SUCCESS;
-    if (!j->workspace) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT, "the plan needs a workspace of %zu bytes, there is none", j->workspace_bytes);
-    if ((uintptr_t)j->workspace % WORKSPACE_ALIGNMENT) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "the workspace at %p is not aligned to 16 bytes", j->workspace);
+    if (!j->workspace)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT, "the plan needs a workspace of %zu bytes, there is none",
+                            j->workspace_bytes);
+    if ((uintptr_t)j->workspace % WORKSPACE_ALIGNMENT)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "the workspace at %p is not aligned to 16 bytes", j->workspace);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -241,7 +252,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     if (!enqueued) return cudnn_refuse(CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED, "out of memory");
     *enqueued = j;
     const cudaError_t error = gpu_double_enqueue(handle->stream, "cudnnBackendExecute", run, enqueued, free, ranges, 4);
-    return error == cudaSuccess ? CUDNN_STATUS_SUCCESS : cudnn_refuse(CUDNN_STATUS_EXECUTION_FAILED_CUDART, "%s", cudaGetErrorString(error));
+    return error == cudaSuccess ? CUDNN_STATUS_SUCCESS
+                                : cudnn_refuse(CUDNN_STATUS_EXECUTION_FAILED_CUDART, "%s", cudaGetErrorString(error));
 }
 
 /* ---- what is left ---- */
@@ -258,6 +270,7 @@ __attribute__((destructor)) static void report_leaks(void)
     const char *level = getenv("GPU_DOUBLE_LEAKS"), *type = "";
     const int live_handles = cudnn_live_handles(), descriptors = cudnn_live_descriptors(&type);
     if ((level && atoi(level) == 0) || live_handles + descriptors == 0) return;
-    fprintf(stderr, "gpu double: never destroyed: %d cuDNN handles, %d descriptors%s%s\n", live_handles, descriptors, descriptors ? ", one is a " : "", type);
+    fprintf(stderr, "gpu double: never destroyed: %d cuDNN handles, %d descriptors%s%s\n", live_handles, descriptors,
+            descriptors ? ", one is a " : "", type);
     if (level && atoi(level) >= 2) _exit(99);
 }

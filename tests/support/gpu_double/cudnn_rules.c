@@ -42,17 +42,24 @@ static cudnnStatus_t finalize_tensor(const cudnn_tensor *t)
 {
     const size_t size = cudnn_type_size(t->type);
     const int dims = t->head.count[TENSOR_DIMENSIONS], strides = t->head.count[TENSOR_STRIDES];
-    if (!size) return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "tensor %" PRId64 ": the double has f32, f16 and bf16, not data type %d", t->uid, (int)t->type);
-    if (dims != strides) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": %d dimensions but %d strides", t->uid, dims, strides);
+    if (!size)
+        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "tensor %" PRId64 ": the double has f32, f16 and bf16, not data type %d",
+                            t->uid, (int)t->type);
+    if (dims != strides)
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": %d dimensions but %d strides", t->uid, dims, strides);
     if (dims != 4) return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "tensor %" PRId64 ": %d dimensions; N, C, H, W is four", t->uid, dims);
     for (int i = 0; i < dims; i++) {
-        if (t->dims[i] < 1) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": dimension %d is %" PRId64, t->uid, i, t->dims[i]);
-        if (t->strides[i] < 1) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": stride %d is %" PRId64, t->uid, i, t->strides[i]);
+        if (t->dims[i] < 1)
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": dimension %d is %" PRId64, t->uid, i, t->dims[i]);
+        if (t->strides[i] < 1)
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": stride %d is %" PRId64, t->uid, i, t->strides[i]);
     }
     if (t->alignment < (int64_t)size || t->alignment & (t->alignment - 1))
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": an alignment of %" PRId64 " bytes is no power of two from %zu", t->uid, t->alignment, size);
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "tensor %" PRId64 ": an alignment of %" PRId64 " bytes is no power of two from %zu",
+                            t->uid, t->alignment, size);
     if (t->is_virtual || t->is_by_value)
-        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "tensor %" PRId64 ": a graph of one convolution has no virtual or by-value tensors", t->uid);
+        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "tensor %" PRId64 ": a graph of one convolution has no virtual or by-value tensors",
+                            t->uid);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -60,13 +67,18 @@ static cudnnStatus_t finalize_convolution(const cudnn_convolution *c)
 {
     if (c->spatial != 2) return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "%" PRId64 " spatial dimensions; the double has 2", c->spatial);
     for (int row = CONVOLUTION_PRE; row <= CONVOLUTION_DILATIONS; row++)
-        if (c->head.count[row] != 2) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a padding, stride or dilation has %d elements for 2 spatial dimensions", c->head.count[row]);
-    if (c->mode != CUDNN_CROSS_CORRELATION) return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "CUDNN_CONVOLUTION flips the filter; networks mean CUDNN_CROSS_CORRELATION");
-    if (c->compute != CUDNN_DATA_FLOAT) return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "compute type %d; the double computes in CUDNN_DATA_FLOAT", (int)c->compute);
+        if (c->head.count[row] != 2)
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "a padding, stride or dilation has %d elements for 2 spatial dimensions",
+                                c->head.count[row]);
+    if (c->mode != CUDNN_CROSS_CORRELATION)
+        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED, "CUDNN_CONVOLUTION flips the filter; networks mean CUDNN_CROSS_CORRELATION");
+    if (c->compute != CUDNN_DATA_FLOAT)
+        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "compute type %d; the double computes in CUDNN_DATA_FLOAT",
+                            (int)c->compute);
     for (int i = 0; i < 2; i++)
         if (c->pre[i] < 0 || c->post[i] < 0 || c->strides[i] < 1 || c->dilations[i] < 1)
-            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "axis %d: paddings %" PRId64 ", %" PRId64 ", stride %" PRId64 ", dilation %" PRId64, i, c->pre[i], c->post[i],
-                                c->strides[i], c->dilations[i]);
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "axis %d: paddings %" PRId64 ", %" PRId64 ", stride %" PRId64 ", dilation %" PRId64,
+                                i, c->pre[i], c->post[i], c->strides[i], c->dilations[i]);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -77,17 +89,21 @@ static cudnnStatus_t check_shapes(const cudnn_operation *o)
     const int64_t *x = o->x.dims, *w = o->w.dims, *y = o->y.dims;
     const cudnn_convolution *c = &o->convolution;
     if (x[0] != y[0]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "batches differ: %" PRId64 " in, %" PRId64 " out", x[0], y[0]);
-    if (w[0] != y[1]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the filter has %" PRId64 " output channels, the output %" PRId64, w[0], y[1]);
-    if (x[1] % w[1]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%" PRId64 " input channels are no multiple of the filter's %" PRId64, x[1], w[1]);
+    if (w[0] != y[1])
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "the filter has %" PRId64 " output channels, the output %" PRId64, w[0], y[1]);
+    if (x[1] % w[1])
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%" PRId64 " input channels are no multiple of the filter's %" PRId64, x[1], w[1]);
     if (w[0] % cudnn_groups(o))
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%" PRId64 " output channels cannot be split in %" PRId64 " groups", w[0], cudnn_groups(o));
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%" PRId64 " output channels cannot be split in %" PRId64 " groups", w[0],
+                            cudnn_groups(o));
     for (int i = 0; i < 2; i++) {
         const int64_t reach = (w[2 + i] - 1) * c->dilations[i] + 1, padded = x[2 + i] + c->pre[i] + c->post[i];
         const int64_t out = padded < reach ? 0 : (padded - reach) / c->strides[i] + 1;
         if (out != y[2 + i])
             return cudnn_misuse(CUDNN_STATUS_BAD_PARAM,
-                                "axis %d: (%" PRId64 " + %" PRId64 " + %" PRId64 " - ((%" PRId64 " - 1) * %" PRId64 " + 1)) / %" PRId64 " + 1 is %" PRId64 ", the output has %" PRId64, i,
-                                x[2 + i], c->pre[i], c->post[i], w[2 + i], c->dilations[i], c->strides[i], out, y[2 + i]);
+                                "axis %d: (%" PRId64 " + %" PRId64 " + %" PRId64 " - ((%" PRId64 " - 1) * %" PRId64 " + 1)) / %" PRId64
+                                " + 1 is %" PRId64 ", the output has %" PRId64,
+                                i, x[2 + i], c->pre[i], c->post[i], w[2 + i], c->dilations[i], c->strides[i], out, y[2 + i]);
     }
     return CUDNN_STATUS_SUCCESS;
 }
@@ -111,14 +127,16 @@ static cudnnStatus_t finalize_operation(cudnn_operation *o, cudnnBackendDescript
     for (int i = 0; i < 3; i++)
         if (!is_channels_last(all[i]))
             return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_LAYOUT,
-                                "tensor %" PRId64 " [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "] has strides [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-                                "], not those of dense channels-last memory",
-                                all[i]->uid, all[i]->dims[0], all[i]->dims[1], all[i]->dims[2], all[i]->dims[3], all[i]->strides[0], all[i]->strides[1],
-                                all[i]->strides[2], all[i]->strides[3]);
+                                "tensor %" PRId64 " [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "] has strides [%" PRId64 ", %" PRId64
+                                ", %" PRId64 ", %" PRId64 "], not those of dense channels-last memory",
+                                all[i]->uid, all[i]->dims[0], all[i]->dims[1], all[i]->dims[2], all[i]->dims[3], all[i]->strides[0],
+                                all[i]->strides[1], all[i]->strides[2], all[i]->strides[3]);
     if (o->x.uid == o->w.uid || o->x.uid == o->y.uid || o->w.uid == o->y.uid)
-        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "unique ids %" PRId64 ", %" PRId64 ", %" PRId64 " are not unique", o->x.uid, o->w.uid, o->y.uid);
+        return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "unique ids %" PRId64 ", %" PRId64 ", %" PRId64 " are not unique", o->x.uid, o->w.uid,
+                            o->y.uid);
     if (cudnn_input(o, 0)->type != cudnn_input(o, 1)->type)
-        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "the two inputs have data types %d and %d", (int)cudnn_input(o, 0)->type, (int)cudnn_input(o, 1)->type);
+        return cudnn_misuse(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "the two inputs have data types %d and %d", (int)cudnn_input(o, 0)->type,
+                            (int)cudnn_input(o, 1)->type);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -131,9 +149,11 @@ static cudnnStatus_t finalize_pack(const cudnn_pack *p)
     const int uids = p->head.count[PACK_UIDS], pointers = p->head.count[PACK_POINTERS];
     if (uids != pointers) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "%d unique ids but %d data pointers", uids, pointers);
     for (int i = 0; i < uids; i++) {
-        if (!p->pointers[i]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "the data pointer of tensor %" PRId64 " is NULL", p->uids[i]);
+        if (!p->pointers[i])
+            return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "the data pointer of tensor %" PRId64 " is NULL", p->uids[i]);
         for (int j = 0; j < i; j++)
-            if (p->uids[i] == p->uids[j]) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DUPLICATED_ENTRIES, "tensor %" PRId64 " has two data pointers", p->uids[i]);
+            if (p->uids[i] == p->uids[j])
+                return cudnn_misuse(CUDNN_STATUS_BAD_PARAM_DUPLICATED_ENTRIES, "tensor %" PRId64 " has two data pointers", p->uids[i]);
     }
     return CUDNN_STATUS_SUCCESS;
 }

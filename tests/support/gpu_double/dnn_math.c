@@ -58,7 +58,7 @@ static uint16_t f32_to_f16(float value)
     const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
     if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00u);
     if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u); /* 65520 and more: infinity */
-    if (magnitude < 0x38800000u)                                      /* below 2^-14: an addition rounds to multiples of 2^-24 */
+    if (magnitude < 0x38800000u)                                     /* below 2^-14: an addition rounds to multiples of 2^-24 */
         return (uint16_t)(sign | (to_bits(from_bits(magnitude) + 0.5f) - 0x3F000000u));
     return (uint16_t)(sign | ((magnitude + 0xFFFu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
 }
@@ -197,7 +197,8 @@ __attribute__((optimize("O3"))) static void multiply_plain(const product *p)
 void dnn_multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_row, float *c,
                   int64_t c_row, int64_t first)
 {
-    const product p = {.m = m, .n = n, .k = k, .first = first, .a = a, .a_row = a_row, .a_step = a_step, .b = b, .b_row = b_row, .c = c, .c_row = c_row};
+    const product p = {
+        .m = m, .n = n, .k = k, .first = first, .a = a, .a_row = a_row, .a_step = a_step, .b = b, .b_row = b_row, .c = c, .c_row = c_row};
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
         multiply_avx2(&p);

@@ -1,5 +1,5 @@
-/* Arithmetic that the cuDNN and the cuBLASLt double share: numbers as the device stores them, and one matrix product in f32. Runs on the streams'
- * workers: no state. */
+/* Arithmetic that the cuDNN and the cuBLASLt double share: numbers as the device stores them, and one matrix product in f32. Runs on the
+ * streams' workers: no state. */
 #ifndef GPU_DOUBLE_DNN_MATH_H
 #define GPU_DOUBLE_DNN_MATH_H
 
@@ -17,8 +17,9 @@ void dnn_load(float *dst, const void *src, dnn_number number, int64_t count, boo
 /* Rounds to nearest even. */
 void dnn_store(void *dst, const float *src, dnn_number number, int64_t count);
 
-/* c[m, n] += a[m, k] b[k, n]. a(i, p) is a[i * a_row + p * a_step]; b and c have contiguous rows, b_row and c_row apart. Every sum runs over p in
- * the order first, first + 1, ..., k - 1, 0, ..., first - 1: the same first gives the same bits, another first (mostly) others. */
+/* c[m, n] += a[m, k] b[k, n]. a(i, p) is a[i * a_row + p * a_step]; b and c have contiguous rows, b_row and c_row apart. Every sum runs
+ * over p in the order first, first + 1, ..., k - 1, 0, ..., first - 1: the same first gives the same bits, another first (mostly) others.
+ */
 void dnn_multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_row, float *c,
                   int64_t c_row, int64_t first);
 

@@ -7,7 +7,7 @@
 #endif
 
 _Static_assert(CUDNN_MAJOR == 9, "the double is written from cuDNN 9");
-_Static_assert(_Generic((cudnnBackendDescriptor_t)0, void *: 1, default: 0), "cudnnBackendDescriptor_t");
+_Static_assert(_Generic((cudnnBackendDescriptor_t)0, void * : 1, default : 0), "cudnnBackendDescriptor_t");
 
 #define GPU_DOUBLE_ENUM(type) _Static_assert(sizeof(type) == sizeof(int), #type);
 #define GPU_DOUBLE_VALUE(name, value) _Static_assert((name) == (value), #name);

@@ -1,5 +1,5 @@
-/* cuBLASLt as the GPU double has it: matrix products with an optional bias, under the real names. The rows are in cublasLt.def; what the double
- * checks and computes is described in ../cublaslt_double.c. */
+/* cuBLASLt as the GPU double has it: matrix products with an optional bias, under the real names. The rows are in cublasLt.def; what the
+ * double checks and computes is described in ../cublaslt_double.c. */
 #ifndef GPU_DOUBLE_CUBLASLT_H
 #define GPU_DOUBLE_CUBLASLT_H
 
@@ -20,8 +20,8 @@ extern "C" {
 /* Constants first: the structures below hold some of them. */
 #define GPU_DOUBLE_ENUM(type) typedef enum {
 #define GPU_DOUBLE_VALUE(name, value) name = value,
-#define GPU_DOUBLE_ENUM_END(type) \
-    }                             \
+#define GPU_DOUBLE_ENUM_END(type)                                                                                                          \
+    }                                                                                                                                      \
     type;
 #define GPU_DOUBLE_FUNCTION(result, name, parameters)
 #include "cublasLt.def"

@@ -1,5 +1,5 @@
-/* cuDNN as the GPU double has it: the backend API of cuDNN 9, only the entry points and constants that a 2-D convolution needs, under their real
- * names. The rows are in cudnn.def; what the double checks and computes is described in ../cudnn_double.h. */
+/* cuDNN as the GPU double has it: the backend API of cuDNN 9, only the entry points and constants that a 2-D convolution needs, under their
+ * real names. The rows are in cudnn.def; what the double checks and computes is described in ../cudnn_double.h. */
 #ifndef GPU_DOUBLE_CUDNN_H
 #define GPU_DOUBLE_CUDNN_H
 
@@ -23,8 +23,8 @@ typedef void *cudnnBackendDescriptor_t;
 
 #define GPU_DOUBLE_ENUM(type) typedef enum {
 #define GPU_DOUBLE_VALUE(name, value) name = value,
-#define GPU_DOUBLE_ENUM_END(type) \
-    }                             \
+#define GPU_DOUBLE_ENUM_END(type)                                                                                                          \
+    }                                                                                                                                      \
     type;
 #define GPU_DOUBLE_FUNCTION(result, name, parameters) result name parameters;
 #include "cudnn.def"
