@@ -204,6 +204,8 @@ using guard = std::unique_lock<std::mutex>;
 world &the_world();
 const settings &the_settings();
 uint64_t next_random(uint64_t &state);
+/* An injected failure was met: what was begun then cannot all be ended in order. */
+bool some_call_failed();
 [[gnu::format(printf, 1, 2)]] void report(const char *format, ...); /* with or without the lock */
 bool is_sticky(cudaError_t error);
 cudaError_t fail(cudaError_t error); /* notes it as this thread's last error; returns it */

@@ -29,6 +29,7 @@ struct book {
     std::map<std::string, uint64_t, std::less<>> calls;
     std::vector<failure> failures;
     int reports = 0;
+    bool injected = false; /* some call has failed on purpose */
     std::string last_report;
 };
 
@@ -270,6 +271,12 @@ void fail_device_locked(cudaError_t error)
     w.progress.notify_all();
 }
 
+bool some_call_failed()
+{
+    std::lock_guard<std::mutex> held(the_book().lock);
+    return the_book().injected;
+}
+
 } // namespace gpu_double
 
 using namespace gpu_double;
@@ -286,6 +293,7 @@ bool gpu_double_enter(const char *entry, int *status)
         const uint64_t nth = ++row->second;
         for (const failure &f : b.failures)
             if (f.entry == entry && (f.onwards ? nth >= f.nth : nth == f.nth)) hit = &f;
+        if (hit) b.injected = true;
     }
     if (!hit) return false;
     fprintf(stderr, "gpu double: injected: %s %s\n", entry,

@@ -223,7 +223,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *pGraph)
 {
-    GPU_DOUBLE_ENTER(cudaStreamEndCapture);
+    int injected;
+    const bool fails = gpu_double_enter("cudaStreamEndCapture", &injected); /* which ends the capture nevertheless */
     world &w = the_world();
     std::vector<node> nodes; /* of a capture that failed: their owners' code runs when the lock is free again */
     guard held(w.lock);
@@ -239,10 +240,10 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *pGraph)
         report("cudaStreamEndCapture by another thread than began it");
         return fail(cudaErrorStreamCaptureWrongThread);
     }
-    cudaError_t error = w.sticky;
+    cudaError_t error = fails ? static_cast<cudaError_t>(injected) : w.sticky;
     if (c->invalid) error = cudaErrorStreamCaptureInvalidated;
     if (const int branch = error == cudaSuccess ? unjoined_branch(*c) : 0) {
-        report("cudaStreamEndCapture: the origin does not wait for the last work of branch %d", branch);
+        if (!some_call_failed()) report("cudaStreamEndCapture: the origin does not wait for the last work of branch %d", branch);
         error = cudaErrorStreamCaptureUnjoined;
     }
     nodes.swap(c->nodes);
