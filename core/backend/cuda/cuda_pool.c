@@ -102,10 +102,12 @@ fut_status fut_cuda_max_pool(fut_backend *bk, const fut_max_pool_desc *desc, fut
     const fut_shape4 *x = &desc->x;
     FUT_TRY(fut_cuda_check_dtype("max_pool", desc->dtype, FUT_F32));
     FUT_TRY(fut_cuda_check_shape("max_pool", desc->x));
-    FUT_CHECK(desc->kernel > 0 && desc->stride > 0 && desc->pad >= 0 && desc->pad < desc->kernel && x->h + 2 * desc->pad >= desc->kernel &&
-                  x->w + 2 * desc->pad >= desc->kernel,
-              FUT_ERR_SHAPE, "max_pool: a window of %lld with stride %lld and padding %lld does not fit an image of %lldx%lld",
-              (long long)desc->kernel, (long long)desc->stride, (long long)desc->pad, (long long)x->h, (long long)x->w);
+    FUT_CHECK(desc->kernel > 0 && desc->stride > 0, FUT_ERR_SHAPE, "max_pool: sizes must be positive");
+    FUT_CHECK(desc->pad >= 0 && 2 * desc->pad <= desc->kernel, FUT_ERR_SHAPE, "max_pool: padding %lld, at most half the kernel of %lld",
+              (long long)desc->pad, (long long)desc->kernel);
+    FUT_CHECK(x->h + 2 * desc->pad >= desc->kernel && x->w + 2 * desc->pad >= desc->kernel, FUT_ERR_SHAPE,
+              "max_pool: a window of %lld does not fit %lld x %lld with padding %lld", (long long)desc->kernel, (long long)x->h,
+              (long long)x->w, (long long)desc->pad);
     FUT_CHECK(desc->kernel <= FUT_CUDA_WINDOW_MAX, FUT_ERR_UNSUPPORTED, "cuda backend, max_pool: a window of %lld, at most %d",
               (long long)desc->kernel, FUT_CUDA_WINDOW_MAX);
     int64_t out_h = (x->h + 2 * desc->pad - desc->kernel) / desc->stride + 1,
