@@ -254,8 +254,8 @@ static inline cudnnStatus_t make_plan(cudnnBackendDescriptor_t config, cudnnBack
 {
     *plan = create(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
     OK(set(*plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle));
-    OK(set(*plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config));
-    const cudnnStatus_t status = cudnnBackendFinalize(*plan);
+    cudnnStatus_t status = set(*plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config);
+    if (status == CUDNN_STATUS_SUCCESS) status = cudnnBackendFinalize(*plan);
     if (status != CUDNN_STATUS_SUCCESS) destroy(plan);
     return status;
 }
