@@ -50,8 +50,8 @@ static fut_status conv_backward_params(fut_op *op, const fut_op_args *args)
     const fut_conv_desc *d = &conv->desc;
     void *gradient = (char *)args->scratch + conv->gradient_at;
     FUT_TRY(fut_cuda_pass_run(conv->backward_filter, unconst(args->x), gradient, unconst(args->dy), args->scratch, args->stream));
-    return FUT_CUDA(fut_cuda_launch_transpose(d->out_c, d->kh * d->kw, d->x.c, fut_cuda_pass_filter(conv->backward_filter), gradient,
-                                              FUT_F32, args->dparam[0], fut_cuda_stream(conv->bk, args->stream)));
+    return FUT_CUDA(fut_cuda_launch_transpose(d->out_c, d->kh * d->kw, d->x.c, d->dtype, gradient, FUT_F32, args->dparam[0],
+                                              fut_cuda_stream(conv->bk, args->stream)));
 }
 
 static void conv_destroy(fut_op *op)
@@ -83,7 +83,7 @@ static void plan_scratch(cuda_conv *conv)
     const fut_conv_desc *d = &conv->desc;
     size_t forward = fut_cuda_pass_scratch_bytes(conv->forward), filter = fut_cuda_pass_scratch_bytes(conv->backward_filter);
     size_t data = conv->backward_data ? fut_cuda_pass_scratch_bytes(conv->backward_data) : 0;
-    size_t gradient = (size_t)(d->out_c * d->x.c * d->kh * d->kw) * fut_dtype_size(fut_cuda_pass_filter(conv->backward_filter));
+    size_t gradient = (size_t)(d->out_c * d->x.c * d->kh * d->kw) * fut_dtype_size(d->dtype);
     conv->gradient_at = fut_cuda_aligned(filter);
     conv->op.scratch_bytes = larger(conv->gradient_at + gradient, larger(forward, data));
     char data_engine[24] = "-";

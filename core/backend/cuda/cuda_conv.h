@@ -18,9 +18,7 @@ fut_status fut_cuda_pass_create(fut_backend *bk, fut_cudnn_kind kind, const fut_
 void fut_cuda_pass_destroy(fut_cuda_pass **pass);
 size_t fut_cuda_pass_scratch_bytes(const fut_cuda_pass *pass);
 int64_t fut_cuda_pass_engine(const fut_cuda_pass *pass);
-/* Of the filter, KRSC: the activations', or f32 where backward filter writes that. */
-fut_dtype fut_cuda_pass_filter(const fut_cuda_pass *pass);
-/* As fut_cudnn_plan_run, with fut_cuda_pass_scratch_bytes of scratch. */
+/* As fut_cudnn_plan_run, with fut_cuda_pass_scratch_bytes of scratch; the filter is KRSC in the activations' dtype. */
 fut_status fut_cuda_pass_run(fut_cuda_pass *pass, void *x, void *w, void *y, void *scratch, fut_stream *stream) FUT_MUST_CHECK;
 
 /* Parts of one block of scratch start on lines of their own. */

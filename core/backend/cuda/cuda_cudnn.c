@@ -111,7 +111,7 @@ static fut_status make_operation(bag *all, const fut_cudnn_problem *p, cudnnBack
     float alpha = 1, beta = 0;
     cudnnBackendDescriptor_t x = NULL, w = NULL, y = NULL, convolution = NULL, operation = NULL;
     FUT_TRY(make_tensor(all, UID_X, p->x, p->dtype, &x));
-    FUT_TRY(make_tensor(all, UID_W, filter, p->filter, &w));
+    FUT_TRY(make_tensor(all, UID_W, filter, p->dtype, &w));
     FUT_TRY(make_tensor(all, UID_Y, p->y, p->dtype, &y));
     FUT_TRY(make_convolution(all, p, &convolution));
     FUT_TRY(make(all, name->operation, &operation));
@@ -206,7 +206,7 @@ static fut_status add_config(cudnnBackendDescriptor_t config, const fut_cudnn_pr
                              int *count)
 {
     bag all = {0};
-    fut_cuda_choice choice = {.gradient_f32 = p->filter != p->dtype};
+    fut_cuda_choice choice = {0};
     bool fresh = false;
     fut_status st = read_config(&all, config, p, rules, &choice, &fresh);
     discard(&all);

@@ -13,8 +13,7 @@ typedef struct fut_cudnn_problem {
     fut_shape4 x, y;
     int64_t kh, kw, stride;
     int64_t pad_top, pad_left, pad_bottom, pad_right;
-    fut_dtype dtype;  /* of x and y: f32, bf16, f16 */
-    fut_dtype filter; /* dtype, or f32: what backward filter writes */
+    fut_dtype dtype; /* of all three tensors: f32, bf16, f16 */
 } fut_cudnn_problem;
 
 /* Which engines may be taken, by what cuDNN notes of them. */

@@ -30,7 +30,7 @@ struct fut_cuda_tuning {
 
 bool fut_cuda_choice_equal(const fut_cuda_choice *a, const fut_cuda_choice *b)
 {
-    if (a->engine != b->engine || a->knobs != b->knobs || a->gradient_f32 != b->gradient_f32 || a->padded != b->padded) return false;
+    if (a->engine != b->engine || a->knobs != b->knobs || a->padded != b->padded) return false;
     for (int i = 0; i < a->knobs; i++)
         if (a->knob[i].type != b->knob[i].type || a->knob[i].value != b->knob[i].value) return false;
     return true;
@@ -79,7 +79,7 @@ static fut_status print_entry(const entry *e, fut_str *text)
     FUT_TRY(fut_str_printf(text, "%s = engine %" PRId64, e->key, choice->engine));
     for (int i = 0; i < choice->knobs; i++)
         FUT_TRY(fut_str_printf(text, "%s%" PRId64 ":%" PRId64, i == 0 ? " knobs " : ",", choice->knob[i].type, choice->knob[i].value));
-    return fut_str_printf(text, "%s%s\n", choice->gradient_f32 ? " gradient f32" : "", choice->padded ? " padded" : "");
+    return fut_str_printf(text, "%s\n", choice->padded ? " padded" : "");
 }
 
 /* Appends nothing where nothing was chosen. */
@@ -123,8 +123,6 @@ static bool read_choice(char *words, fut_cuda_choice *choice_out)
             if (!fut_str_to_i64(value, &choice.engine)) return false;
         } else if (strcmp(word, "knobs") == 0 && choice.knobs == 0) {
             if (!read_knobs(value, &choice)) return false;
-        } else if (strcmp(word, "gradient") == 0 && strcmp(value, "f32") == 0) {
-            choice.gradient_f32 = true;
         } else if (strcmp(word, "padded") == 0) {
             choice.padded = true;
         } else {

@@ -25,8 +25,7 @@ typedef struct fut_cuda_choice {
     int64_t engine; /* global index */
     int knobs;
     fut_cuda_knob knob[FUT_CUDA_KNOBS];
-    bool gradient_f32; /* backward filter: the engine writes f32, whatever the activations are */
-    bool padded;       /* padding that no engine takes is laid around a copy of the image */
+    bool padded; /* padding is laid around a copy of the image, the engine gets none */
 } fut_cuda_choice;
 
 bool fut_cuda_choice_equal(const fut_cuda_choice *a, const fut_cuda_choice *b);
