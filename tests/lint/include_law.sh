@@ -27,9 +27,9 @@ allowed()
     esac
 }
 
-for folder in $(git ls-files core data dist launch | grep -E '\.(c|h|inc|def|cu)$' | xargs -n 1 dirname | sort -u); do
+for folder in $(git ls-files core data dist launch | grep -E '\.(c|h|inc|def|cuh?)$' | xargs -n 1 dirname | sort -u); do
     law=$(allowed "$folder")
-    bad=$(grep -nE '^ *# *include "' "$folder"/*.c "$folder"/*.h "$folder"/*.inc "$folder"/*.cu 2>/dev/null |
+    bad=$(grep -nE '^ *# *include "' "$folder"/*.c "$folder"/*.h "$folder"/*.inc "$folder"/*.cu "$folder"/*.cuh 2>/dev/null |
         grep -vE "\"($law)|\"generated/|\"[a-z_]+\.(def|inc)\"|^core/backend/cuda/.*\"gpu_kernel\.h\"" || true)
     [ -z "$bad" ] || complain "$folder may not include:
 $bad"
@@ -39,7 +39,7 @@ done
 third()
 {
     local bad
-    bad=$(grep -rnE "^ *# *include <($1)" core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu | grep -vE "^($2)" || true)
+    bad=$(grep -rnE "^ *# *include <($1)" core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu --include=*.cuh | grep -vE "^($2)" || true)
     [ -z "$bad" ] || complain "only $2 may include <$1>:
 $bad"
 }
@@ -57,20 +57,20 @@ third 'xxhash' 'core/base/hash\.c:|data/'
 third 'cjson/' 'core/base/|core/nn/safetensors\.c:|core/nn/weights\.c:|launch/'
 
 known='assert|cpuid|ctype|cublasLt|cuda_[a-z0-9_]+|cudnn|dirent|dlfcn|errno|fcntl|fenv|float|immintrin|inttypes|jerror|jpeglib|limits|math|mpi|hdf5|ifaddrs|nccl|omp|pthread|sched|setjmp|signal|spng|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|turbojpeg|unistd|xxhash|yaml'
-bad=$(grep -rnE '^ *# *include <' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu |
+bad=$(grep -rnE '^ *# *include <' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu --include=*.cuh |
     grep -vE "include <(($known)\.h|net/if\.h|sys/[a-z]+\.h|cjson/cJSON\.h|oneapi/dnnl/dnnl\.h|webp/decode\.h)>" || true)
 [ -z "$bad" ] || complain "a library that README's table of dependencies does not have:
 $bad"
 
 # Headers that end in _impl.h stay in their folder (a backend's and the simd sub-folder share theirs).
-bad=$(grep -rnE '^ *# *include "[a-z0-9_/]*_impl\.h"' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu |
+bad=$(grep -rnE '^ *# *include "[a-z0-9_/]*_impl\.h"' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu --include=*.cuh |
     awk -F: '{ file = $1; sub("/[^/]*$", "", file); match($0, /"[^"]*"/); inc = substr($0, RSTART + 1, RLENGTH - 2); sub("/[^/]*$", "", inc);
                if (index(file "/", inc "/") != 1) print }')
 [ -z "$bad" ] || complain "a private header outside its folder:
 $bad"
 
-bad=$(grep -rnE '^ *# *(if|ifdef|ifndef|elif).*(HAVE_|FUT_WITH_|USE_[A-Z]|MPI_|DNNL_[A-Z]+_VERSION|CUDA)' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu |
-    grep -vE '#ifndef FUT_[A-Z0-9_]+_H$' || true)
+bad=$(grep -rnE '^ *# *(if|ifdef|ifndef|elif).*(HAVE_|FUT_WITH_|USE_[A-Z]|MPI_|DNNL_[A-Z]+_VERSION|CUDA)' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu --include=*.cuh |
+    grep -vE '#ifndef FUT_[A-Z0-9_]+_(CU)?H$' || true)
 [ -z "$bad" ] || complain "no preprocessor condition on a library; let CMake pick the file:
 $bad"
 exit $failed
