@@ -1,6 +1,10 @@
-/* EfficientNetV2 (Tan & Le 2021) as timm's tf_efficientnetv2_*: SiLU, SAME padding, batch norm eps 1e-3. */
+/* EfficientNetV2 (Tan & Le 2021) as timm's tf_efficientnetv2_b0 .. b3: SiLU, SAME padding, batch norm eps 1e-3.
+ *
+ * b1 to b3 are b0, wider and deeper: channels times a factor, to the nearest multiple of 8; repeats times another, rounded up. */
 #include "core/backbone/backbone.h"
 #include "core/backbone/efficientnet_builder.h"
+
+#include <math.h>
 
 static const fut_efficientnet_stage b0_stages[] = {
     {FUT_BLOCK_CONV_BN_ACT, .repeats = 1, .kernel = 3, .stride = 1, .expand = 1, .out_c = 16},
@@ -10,22 +14,61 @@ static const fut_efficientnet_stage b0_stages[] = {
     {FUT_BLOCK_INVERTED_RESIDUAL, .repeats = 5, .kernel = 3, .stride = 1, .expand = 6, .out_c = 112, .se_ratio = .25},
     {FUT_BLOCK_INVERTED_RESIDUAL, .repeats = 8, .kernel = 3, .stride = 2, .expand = 6, .out_c = 192, .se_ratio = .25},
 };
+enum { STAGES = sizeof b0_stages / sizeof *b0_stages };
 
-static fut_value build_b0(fut_graph *graph, fut_value images)
+/* timm's round_channels with round_limit 0: the nearest multiple of 8, halves up. */
+static int64_t scaled(int64_t channels, double width)
 {
-    static const fut_efficientnet net = {
-        .stem_c = 32,
-        .head_c = 1280,
+    return (int64_t)((double)channels * width + 4) / 8 * 8;
+}
+
+static fut_value build(fut_graph *graph, fut_value images, double width, double depth)
+{
+    fut_efficientnet_stage stages[STAGES];
+    for (int s = 0; s < STAGES; s++) {
+        stages[s] = b0_stages[s];
+        stages[s].out_c = scaled(b0_stages[s].out_c, width);
+        stages[s].repeats = (int64_t)ceil((double)b0_stages[s].repeats * depth);
+    }
+    fut_efficientnet net = {
+        .stem_c = scaled(32, width),
+        .head_c = scaled(1280, width),
         .act = FUT_ACT_SILU,
         .eps = 1e-3,
-        .stage_count = sizeof b0_stages / sizeof *b0_stages,
-        .stages = b0_stages,
+        .stage_count = STAGES,
+        .stages = stages,
     };
     return fut_efficientnet_build(graph, images, &net);
 }
 
-const fut_backbone fut_backbone_tf_efficientnetv2_b0 = {
-    .name = "tf_efficientnetv2_b0",
-    .doc = "EfficientNetV2-B0, 5.9 million parameters",
-    .build = build_b0,
-};
+static fut_value build_b0(fut_graph *graph, fut_value images)
+{
+    return build(graph, images, 1, 1);
+}
+
+static fut_value build_b1(fut_graph *graph, fut_value images)
+{
+    return build(graph, images, 1, 1.1);
+}
+
+static fut_value build_b2(fut_graph *graph, fut_value images)
+{
+    return build(graph, images, 1.1, 1.2);
+}
+
+static fut_value build_b3(fut_graph *graph, fut_value images)
+{
+    return build(graph, images, 1.2, 1.4);
+}
+
+#define EFFICIENTNETV2(size, millions)                                                                                                     \
+    const fut_backbone fut_backbone_tf_efficientnetv2_b##size = {                                                                          \
+        .name = "tf_efficientnetv2_b" #size,                                                                                               \
+        .doc = "EfficientNetV2-B" #size ", " millions " million parameters",                                                               \
+        .build = build_b##size,                                                                                                            \
+    }
+
+EFFICIENTNETV2(0, "5.9");
+EFFICIENTNETV2(1, "6.9");
+EFFICIENTNETV2(2, "8.7");
+EFFICIENTNETV2(3, "12.8");

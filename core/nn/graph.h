@@ -3,7 +3,7 @@
  *   conv -> norm_act -> conv -> norm_act(+residual) -> ...          nodes, in the order they run
  *      value 1     value 2                                          values: what flows between them
  *
- * A backbone calls the functions below in the order of the forward pass, which is timm's state_dict order as well: each layer registers
+ * A backbone calls the functions below in the order of the forward pass; the packs have this order too: each layer registers
  * its tensors under scope + name ("blocks.3.0" + "conv_pw" + ".weight").
  *
  * Errors are sticky: the first one (memory, a shape that cannot be) is kept in the graph, later calls do nothing and return a value that
@@ -23,10 +23,15 @@ enum { FUT_VALUE_NONE = -1 };
 
 /* A backbone: a row of core/backbone/backbones.def. */
 typedef struct fut_backbone {
-    const char *name; /* timm's */
+    const char *name; /* timm's, or of whom the file says */
     const char *doc;
-    /* Returns the last feature map; the net pools it and puts the embedding on top. */
+    /* Returns the last feature map. */
     fut_value (*build)(fut_graph *graph, fut_value images);
+    /* From the last feature map to the embeddings [n, embedding]. NULL: global mean pool and a linear layer "embedder". */
+    fut_value (*head)(fut_graph *graph, fut_value features, int64_t embedding);
+    /* The batch norm on the embeddings that belongs to the network, by name; NULL: none does. */
+    const char *norm;
+    bool norm_scale_frozen; /* its weight stays as it is loaded, or 1 */
 } fut_backbone;
 
 /* All backbones, NULL-terminated; defined by core/backbone. */
@@ -37,18 +42,44 @@ void fut_graph_scope(fut_graph *graph, const char *fmt, ...) FUT_PRINTF(2, 3);
 /* Channels of a value. */
 int64_t fut_graph_channels(const fut_graph *graph, fut_value x);
 
+/* Height (and width: images are square) of a value. */
+int64_t fut_graph_side(const fut_graph *graph, fut_value x);
+
 /* Convolution without bias, kernel x kernel, padded as TensorFlow's SAME: the output has ceil(size / stride) rows, of the padding
  * total = max((ceil(size / stride) - 1) stride + kernel - size, 0), total / 2 comes before (timm: layers/padding.py).
- * groups: 1, or the number of channels (depthwise). Tensors: weight. */
+ * groups: 1, or the number of channels (depthwise). Tensors: weight, which starts normal with variance 2 / fan_out of a group. */
 fut_value fut_graph_conv(fut_graph *graph, fut_value x, const char *name, int64_t out_c, int64_t kernel, int64_t stride, int64_t groups);
+/* The same with `pad` zeros on every side, as torch.nn.Conv2d. */
+fut_value fut_graph_conv_padded(fut_graph *graph, fut_value x, const char *name, int64_t out_c, int64_t kernel, int64_t stride, int64_t pad,
+                                int64_t groups);
 /* y = act(bn(x)), and + residual after the activation if there is one. Tensors: weight, bias, running_mean, running_var. */
 fut_value fut_graph_norm_act(fut_graph *graph, fut_value x, const char *name, double eps, fut_act_kind act, fut_value residual);
+/* y = act(bn(x) + residual). Tensors: the same. */
+fut_value fut_graph_norm_add_act(fut_graph *graph, fut_value x, const char *name, double eps, fut_act_kind act, fut_value residual);
+/* y = prelu(bn(x)). Tensors: the same of `name`, and prelu_name's weight, a slope a channel that starts at 0.25. */
+fut_value fut_graph_norm_prelu(fut_graph *graph, fut_value x, const char *name, double eps, const char *prelu_name);
+/* Largest of each window, as torch.nn.MaxPool2d. */
+fut_value fut_graph_max_pool(fut_graph *graph, fut_value x, int64_t kernel, int64_t stride, int64_t pad);
 /* timm's SqueezeExcite. Tensors: conv_reduce.{weight, bias}, conv_expand.{weight, bias}. */
 fut_value fut_graph_squeeze_excite(fut_graph *graph, fut_value x, const char *name, int64_t reduced, fut_act_kind act);
 /* Mean over height and width: [n, c]. */
 fut_value fut_graph_global_pool(fut_graph *graph, fut_value x);
-/* [n, c] -> [n, out]. Tensors: weight, bias. */
-fut_value fut_graph_linear(fut_graph *graph, fut_value x, const char *name, int64_t out);
+/* [n, c, h, w] -> [n, c h w], in the order of torch.flatten. */
+fut_value fut_graph_flatten(fut_graph *graph, fut_value x);
+/* [n, c] -> [n, out]. Tensors: weight and, with_bias, bias; both start as torch.nn.Linear's. */
+fut_value fut_graph_linear(fut_graph *graph, fut_value x, const char *name, int64_t out, bool with_bias);
+/* Batch norm of [n, c] over n, as torch.nn.BatchNorm1d: computed in the parameters' dtype, whatever the activations have.
+ * scale_frozen: its weight is never trained. */
+fut_value fut_graph_norm_1d(fut_graph *graph, fut_value x, const char *name, double eps, bool scale_frozen);
+
+/* How a tensor starts. */
+typedef enum fut_init_kind { FUT_INIT_CONSTANT, FUT_INIT_NORMAL, FUT_INIT_UNIFORM } fut_init_kind;
+typedef struct fut_tensor_init {
+    fut_init_kind kind;
+    double scale; /* CONSTANT: the value; NORMAL: standard deviation; UNIFORM: on [-scale, scale) */
+} fut_tensor_init;
+/* The weight of the layer that made y, which has one, starts so instead. */
+void fut_graph_start(fut_graph *graph, fut_value y, fut_tensor_init init);
 
 fut_status fut_graph_status(const fut_graph *graph) FUT_MUST_CHECK;
 

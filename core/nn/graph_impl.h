@@ -11,8 +11,11 @@ typedef enum fut_node_kind {
     FUT_NODE_CONV,
     FUT_NODE_NORM_ACT,
     FUT_NODE_SQUEEZE_EXCITE,
+    FUT_NODE_MAX_POOL,
     FUT_NODE_GLOBAL_POOL,
-    FUT_NODE_LINEAR
+    FUT_NODE_LINEAR,
+    FUT_NODE_FLATTEN,  /* an activation to a plain value */
+    FUT_NODE_UNFLATTEN /* a plain value to an activation [n, c, 1, 1] of reals */
 } fut_node_kind;
 
 typedef struct fut_node_conv {
@@ -23,7 +26,12 @@ typedef struct fut_node_conv {
 typedef struct fut_node_norm_act {
     double eps;
     fut_act_kind act;
+    bool residual_after; /* the activation, else inside it */
 } fut_node_norm_act;
+
+typedef struct fut_node_max_pool {
+    int64_t kernel, stride, pad;
+} fut_node_max_pool;
 
 typedef struct fut_node_se {
     int64_t reduced;
@@ -38,6 +46,7 @@ typedef struct fut_node {
     union {
         fut_node_conv conv;
         fut_node_norm_act norm_act;
+        fut_node_max_pool max_pool;
         fut_node_se se;
     };
 } fut_node;
@@ -45,15 +54,8 @@ typedef struct fut_node {
 typedef struct fut_graph_value {
     fut_shape4 shape; /* n is 1 */
     bool plain;       /* [n, c] of reals; else an activation */
+    bool real;        /* an activation of the parameters' dtype, else of the activations' */
 } fut_graph_value;
-
-/* How a tensor starts. */
-typedef enum fut_init_kind { FUT_INIT_ZERO, FUT_INIT_ONE, FUT_INIT_NORMAL, FUT_INIT_UNIFORM } fut_init_kind;
-
-typedef struct fut_tensor_init {
-    fut_init_kind kind;
-    double scale; /* NORMAL: standard deviation; UNIFORM: on [-scale, scale) */
-} fut_tensor_init;
 
 struct fut_graph {
     fut_status status; /* first error */

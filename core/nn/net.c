@@ -37,6 +37,20 @@ static size_t real_bytes(const fut_net *net, int64_t count)
     return (size_t)count * fut_dtype_size(net->spec.real);
 }
 
+/* Backbone, embedding layer, batch norm. */
+static void build(fut_graph *graph, const fut_backbone *backbone, const fut_net_spec *spec)
+{
+    static const double norm_eps = 1e-5; /* torch's */
+    bool has_own = backbone->norm != NULL;
+    fut_value features = backbone->build(graph, 0);
+    fut_graph_scope(graph, "%s", "");
+    fut_value e = backbone->head ? backbone->head(graph, features, spec->embedding)
+                                 : fut_graph_linear(graph, fut_graph_global_pool(graph, features), "embedder", spec->embedding, true);
+    if (spec->embedding_norm == FUT_EMBEDDING_NORM_NONE || (spec->embedding_norm == FUT_EMBEDDING_NORM_OWN && !has_own)) return;
+    fut_graph_scope(graph, "%s", "");
+    fut_graph_norm_1d(graph, e, has_own ? backbone->norm : "embedder_norm", norm_eps, backbone->norm_scale_frozen);
+}
+
 fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out)
 {
     fut_status st = FUT_OK;
@@ -51,9 +65,7 @@ fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **n
     net->spec.backbone = backbone->name;
     net->version = 1;
     FUT_TRY_GOTO(fut_graph_create(spec->size, &net->graph), out);
-    fut_value features = backbone->build(net->graph, 0);
-    fut_graph_scope(net->graph, "%s", "");
-    fut_graph_linear(net->graph, fut_graph_global_pool(net->graph, features), "embedder", spec->embedding);
+    build(net->graph, backbone, spec);
     FUT_TRY_GOTO(fut_graph_status(net->graph), out);
 
     size_t param_bytes = real_bytes(net, net->graph->param_count), stat_bytes = real_bytes(net, net->graph->stat_count);

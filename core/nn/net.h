@@ -1,9 +1,12 @@
 /* A network: a backbone with an embedding head, planned on a backend.
  *
- *   images u8 [n, size, size, 3] -> backbone -> global mean pool -> Linear(embedding) -> embeddings [n, d]   (not normalised)
+ *   images u8 [n, size, size, 3] -> backbone -> global mean pool -> Linear(embedding) -> [batch norm] -> embeddings [n, d]
  *
- * Parameters lie in one contiguous pack in timm's order and layouts, statistics (batch-norm running mean, variance) in another, so that
- * gradients are one vector, buckets are plain ranges and an optimizer is one pass. A "leaf" is what one shard contributes to a step:
+ * (not of unit length; a backbone may have a head of its own between its features and the embeddings).
+ *
+ * Parameters lie in one contiguous pack in timm's layouts, in the order their layers run, statistics (batch-norm running mean, variance) in
+ * another, so that gradients are one vector, buckets are plain ranges and an optimizer is one pass. A "leaf" is what one shard contributes
+ * to a step:
  *
  *   leaf = [ gradient of every parameter | batch mean and unbiased variance of every batch norm ]      (leaf_count reals)
  *
@@ -20,10 +23,14 @@ extern "C" {
 
 typedef struct fut_net fut_net;
 
+/* Batch norm on the embeddings, as torch.nn.BatchNorm1d with eps 1e-5: as the backbone's definition has it, without, or with. */
+typedef enum fut_embedding_norm { FUT_EMBEDDING_NORM_OWN, FUT_EMBEDDING_NORM_NONE, FUT_EMBEDDING_NORM_BATCH } fut_embedding_norm;
+
 typedef struct fut_net_spec {
     const char *backbone;   /* a row of backbones.def: "tf_efficientnetv2_b0" */
     int64_t embedding;      /* d */
     int64_t size;           /* image height and width */
+    int embedding_norm;     /* fut_embedding_norm; 0 is the backbone's own */
     fut_dtype dtype;        /* of activations */
     fut_dtype real;         /* f32; f64 on ref */
     double mean[3], std[3]; /* of the normalisation */
@@ -37,6 +44,7 @@ typedef struct fut_net_tensor {
     int64_t count;
     int64_t offset; /* reals from the start of its pack */
     bool trainable; /* in the parameter pack; else in the statistics pack */
+    bool frozen;    /* a parameter that is never trained: its gradient is 0 */
 } fut_net_tensor;
 
 fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out) FUT_MUST_CHECK;
@@ -44,8 +52,8 @@ void fut_net_destroy(fut_net **net);
 const fut_net_spec *fut_net_get_spec(const fut_net *net);
 fut_backend *fut_net_backend(const fut_net *net); /* borrowed */
 
-/* Tensors in timm's state_dict order (num_batches_tracked entries are not tensors here: one counter serves all, see fut_net_steps_tracked).
- */
+/* Tensors in the order their layers run: timm's state_dict order, but for ResNets' downsample branches (num_batches_tracked entries are not
+ * tensors here: one counter serves all, see fut_net_steps_tracked). */
 int64_t fut_net_tensor_count(const fut_net *net);
 const fut_net_tensor *fut_net_tensor_at(const fut_net *net, int64_t i);
 int64_t fut_net_param_count(const fut_net *net); /* P */

@@ -10,12 +10,10 @@ static double draw(fut_tensor_init init, fut_philox philox, uint64_t stream, uin
         return init.scale * fut_philox_normal(philox, stream, i);
     case FUT_INIT_UNIFORM:
         return init.scale * (2 * fut_philox_uniform(philox, stream, i) - 1);
-    case FUT_INIT_ONE:
-        return 1;
-    case FUT_INIT_ZERO:
+    case FUT_INIT_CONSTANT:
         break;
     }
-    return 0;
+    return init.scale;
 }
 
 static void store(fut_dtype real, void *pack, int64_t at, double value)

@@ -58,6 +58,7 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
     if (w->leaf) {
         args->dy = resolve(w, p->dy);
         args->dx = resolve(w, p->dx);
+        args->dresidual = resolve(w, p->dresidual);
         for (int i = 0; i < n->params; i++)
             args->dparam[i] = in_pack(net, w->leaf, n->param[i]);
     }
@@ -82,23 +83,53 @@ static fut_status prepare(fut_net *net, fut_plan *plan)
     return FUT_OK;
 }
 
-static fut_status linear_forward(const walk *w, int node, const fut_op_args *args)
+/* The nodes without an op. */
+static fut_status immediate_forward(const walk *w, int node, const fut_op_args *args)
 {
     fut_backend *bk = w->net->bk;
     const fut_graph *graph = w->net->graph;
+    const fut_net_spec *spec = &w->net->spec;
     const fut_node *n = &graph->nodes[node];
-    int64_t in = graph->values[n->x].shape.c, out = graph->values[n->y].shape.c;
-    return bk->linear(bk, w->plan->n, in, out, w->net->spec.real, args->x, args->param[0], args->param[1], args->y, NULL);
+    fut_shape4 x = fut_plan_shape(graph, n->x, w->plan->n), y = fut_plan_shape(graph, n->y, w->plan->n);
+    switch (n->kind) {
+    case FUT_NODE_FLATTEN:
+        return bk->act_export(bk, x, fut_plan_dtype(graph, spec, n->x), spec->real, args->x, args->y, NULL);
+    case FUT_NODE_UNFLATTEN:
+        return bk->act_import(bk, y, fut_plan_dtype(graph, spec, n->y), spec->real, args->x, args->y, NULL);
+    default:
+        return bk->linear(bk, x.n, x.c, y.c, spec->real, args->x, args->param[0], args->param[1], args->y, NULL);
+    }
 }
 
-static fut_status linear_backward(const walk *w, int node, const fut_op_args *args)
+static fut_status immediate_backward(const walk *w, int node, const fut_op_args *args)
 {
     fut_backend *bk = w->net->bk;
     const fut_graph *graph = w->net->graph;
+    const fut_net_spec *spec = &w->net->spec;
     const fut_node *n = &graph->nodes[node];
-    int64_t in = graph->values[n->x].shape.c, out = graph->values[n->y].shape.c;
-    return bk->linear_backward(bk, w->plan->n, in, out, w->net->spec.real, args->x, args->param[0], args->dy, args->dx, args->dparam[0],
-                               args->dparam[1], NULL);
+    fut_shape4 x = fut_plan_shape(graph, n->x, w->plan->n), y = fut_plan_shape(graph, n->y, w->plan->n);
+    switch (n->kind) {
+    case FUT_NODE_FLATTEN:
+        return bk->act_import(bk, x, fut_plan_dtype(graph, spec, n->x), spec->real, args->dy, args->dx, NULL);
+    case FUT_NODE_UNFLATTEN:
+        return bk->act_export(bk, y, fut_plan_dtype(graph, spec, n->y), spec->real, args->dy, args->dx, NULL);
+    default:
+        return bk->linear_backward(bk, x.n, x.c, y.c, spec->real, args->x, args->param[0], args->dy, args->dx, args->dparam[0],
+                                   args->dparam[1], NULL);
+    }
+}
+
+/* A frozen parameter's gradient is 0. */
+static fut_status clear_frozen(const walk *w, int node, const fut_op_args *args)
+{
+    const fut_graph *graph = w->net->graph;
+    const fut_node *n = &graph->nodes[node];
+    for (int i = 0; i < n->params; i++) {
+        const fut_net_tensor *tensor = &graph->tensors[n->param[i]];
+        size_t bytes = (size_t)tensor->count * fut_dtype_size(w->net->spec.real);
+        if (tensor->frozen) FUT_TRY(w->net->bk->fill_zero(w->net->bk, args->dparam[i], bytes, NULL));
+    }
+    return FUT_OK;
 }
 
 static fut_status walk_forward(const walk *w, const uint8_t *rgb)
@@ -112,7 +143,7 @@ static fut_status walk_forward(const walk *w, const uint8_t *rgb)
         fut_op_args args;
         bind_node(w, i, &args);
         if (!op)
-            FUT_TRY(linear_forward(w, i, &args));
+            FUT_TRY(immediate_forward(w, i, &args));
         else if (!w->plan->training && op->ops->forward_eval)
             FUT_TRY(op->ops->forward_eval(op, &args));
         else
@@ -126,7 +157,8 @@ static fut_status add(const walk *w, const fut_plan_sum *sum)
     if (sum->value == FUT_VALUE_NONE) return FUT_OK;
     fut_backend *bk = w->net->bk;
     fut_shape4 shape = fut_plan_shape(w->net->graph, sum->value, w->plan->n);
-    return bk->act_add(bk, shape, w->net->spec.dtype, resolve(w, sum->from), resolve(w, sum->to), NULL);
+    fut_dtype dtype = fut_plan_dtype(w->net->graph, &w->net->spec, sum->value);
+    return bk->act_add(bk, shape, dtype, resolve(w, sum->from), resolve(w, sum->to), NULL);
 }
 
 /* End of the parameters of nodes before `node`, whose gradients are still to come: the leaf is complete from there on. */
@@ -148,11 +180,12 @@ static fut_status walk_backward(const walk *w, const fut_net_progress *progress)
         fut_op_args args;
         bind_node(w, i, &args);
         if (!p->op) {
-            FUT_TRY(linear_backward(w, i, &args));
+            FUT_TRY(immediate_backward(w, i, &args));
         } else {
             if (args.dx) FUT_TRY(p->op->ops->backward_data(p->op, &args));
             if (p->op->ops->backward_params) FUT_TRY(p->op->ops->backward_params(p->op, &args));
         }
+        FUT_TRY(clear_frozen(w, i, &args));
         FUT_TRY(add(w, &p->sum_x));
         FUT_TRY(add(w, &p->sum_residual));
         if (progress) FUT_TRY(progress->ready(progress->context, unfinished_end(w->net->graph, i)));

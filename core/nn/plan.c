@@ -18,8 +18,8 @@ typedef struct planner {
     int *value;    /* buffer of each value */
     int *gradient; /* buffer of each value's gradient */
     struct node_buffers {
-        int saved, dy, dx;
-        int sum_x, sum_residual; /* what dx and the gradient of the residual (dy) are added to, or NO_BUFFER */
+        int saved, dy, dx, dresidual;
+        int sum_x, sum_residual; /* what dx and the gradient of the residual are added to, or NO_BUFFER */
     } * node;
     int scratch, batch;
 } planner;
@@ -41,11 +41,16 @@ fut_shape4 fut_plan_shape(const fut_graph *graph, fut_value value, int64_t n)
     return shape;
 }
 
+fut_dtype fut_plan_dtype(const fut_graph *graph, const fut_net_spec *spec, fut_value value)
+{
+    return graph->values[value].real ? spec->real : spec->dtype;
+}
+
 static size_t value_bytes(const planner *p, fut_value value)
 {
     fut_shape4 shape = fut_plan_shape(p->graph, value, p->plan->n);
     if (p->graph->values[value].plain) return (size_t)(shape.n * shape.c) * fut_dtype_size(p->spec->real);
-    return p->bk->act_bytes(p->bk, shape, p->spec->dtype);
+    return p->bk->act_bytes(p->bk, shape, fut_plan_dtype(p->graph, p->spec, value));
 }
 
 static int new_buffer(planner *p, fut_region region, size_t bytes, int first, int last)
@@ -59,8 +64,8 @@ static void keep_until(planner *p, int buffer, int time)
     if (buffer >= 0 && p->buffers[buffer].last < time) p->buffers[buffer].last = time;
 }
 
-/* Whether a node's backward reads `value`: a convolution, squeeze-excite and linear their input, norm_act its input and its output (a
- * kernel may want either). */
+/* Whether a node's backward reads `value`: a convolution, squeeze-excite and linear their input; norm_act its input, its output (a kernel
+ * may want either) and a residual inside the activation; a max pool its input and its output. */
 static bool backward_reads(const fut_node *node, fut_value value)
 {
     switch (node->kind) {
@@ -69,8 +74,12 @@ static bool backward_reads(const fut_node *node, fut_value value)
     case FUT_NODE_LINEAR:
         return value == node->x;
     case FUT_NODE_NORM_ACT:
+        return value == node->x || value == node->y || (value == node->residual && !node->norm_act.residual_after);
+    case FUT_NODE_MAX_POOL:
         return value == node->x || value == node->y;
     case FUT_NODE_GLOBAL_POOL:
+    case FUT_NODE_FLATTEN:
+    case FUT_NODE_UNFLATTEN:
         break;
     }
     return false;
@@ -81,7 +90,7 @@ static fut_status plan_op(planner *p, int index, fut_op **op_out)
     const fut_node *node = &p->graph->nodes[index];
     fut_backend *bk = p->bk;
     fut_shape4 x = fut_plan_shape(p->graph, node->x, p->plan->n);
-    fut_dtype dtype = p->spec->dtype, real = p->spec->real;
+    fut_dtype dtype = fut_plan_dtype(p->graph, p->spec, node->x), real = p->spec->real;
     switch (node->kind) {
     case FUT_NODE_CONV: {
         const fut_node_conv *c = &node->conv;
@@ -105,7 +114,7 @@ static fut_status plan_op(planner *p, int index, fut_op **op_out)
                                   .eps = node->norm_act.eps,
                                   .act = node->norm_act.act,
                                   .residual = node->residual != FUT_VALUE_NONE,
-                                  .residual_after = true,
+                                  .residual_after = node->norm_act.residual_after,
                                   .dtype = dtype,
                                   .real = real};
         return bk->norm_act(bk, &desc, op_out);
@@ -114,9 +123,16 @@ static fut_status plan_op(planner *p, int index, fut_op **op_out)
         fut_se_desc desc = {.x = x, .reduced = node->se.reduced, .act = node->se.act, .dtype = dtype, .real = real};
         return bk->squeeze_excite(bk, &desc, op_out);
     }
+    case FUT_NODE_MAX_POOL: {
+        const fut_node_max_pool *m = &node->max_pool;
+        fut_max_pool_desc desc = {.x = x, .kernel = m->kernel, .stride = m->stride, .pad = m->pad, .dtype = dtype};
+        return bk->max_pool(bk, &desc, op_out);
+    }
     case FUT_NODE_GLOBAL_POOL:
         return bk->global_pool(bk, x, dtype, real, op_out);
     case FUT_NODE_LINEAR:
+    case FUT_NODE_FLATTEN:
+    case FUT_NODE_UNFLATTEN:
         break;
     }
     return FUT_OK;
@@ -193,11 +209,15 @@ static void plan_gradients(planner *p)
         const fut_node *node = &graph->nodes[i];
         struct node_buffers *b = &p->node[i];
         int time = backward_time(graph, i);
-        b->dx = b->sum_x = b->sum_residual = NO_BUFFER;
+        b->dx = b->dresidual = b->sum_x = b->sum_residual = NO_BUFFER;
         b->dy = p->gradient[node->y];
         keep_until(p, b->dy, time);
         if (node->x != 0) b->dx = contribute(p, node->x, time, &b->sum_x);
         if (node->residual == FUT_VALUE_NONE) continue;
+        if (!node->norm_act.residual_after) {
+            b->dresidual = contribute(p, node->residual, time, &b->sum_residual);
+            continue;
+        }
         /* The residual is added after the activation: its gradient is dy itself, which nobody else needs any more. */
         if (p->gradient[node->residual] == NO_BUFFER) {
             p->gradient[node->residual] = b->dy;
@@ -238,8 +258,9 @@ static void fill_places(planner *p)
         if (!plan->training) continue;
         out->dy = place_of(p, b->dy);
         out->dx = place_of(p, b->dx);
+        out->dresidual = place_of(p, b->dresidual);
         out->sum_x = sum_of(p, node->x, b->dx, b->sum_x);
-        out->sum_residual = sum_of(p, node->residual, b->dy, b->sum_residual);
+        out->sum_residual = sum_of(p, node->residual, b->dresidual == NO_BUFFER ? b->dy : b->dresidual, b->sum_residual);
     }
 }
 
@@ -247,7 +268,7 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
 {
     fut_status st = FUT_OK;
     planner p = {.bk = bk, .spec = spec, .graph = graph};
-    int buffers_max = 2 + graph->value_count + 2 * graph->node_count; /* scratch, batch; values; saved and dx of each node */
+    int buffers_max = 2 + graph->value_count + 3 * graph->node_count; /* scratch, batch; values; saved, dx and dresidual of each node */
     FUT_TRY_GOTO(FUT_NEW(&p.plan), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.plan->nodes), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.node), out);

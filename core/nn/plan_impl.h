@@ -28,9 +28,9 @@ typedef struct fut_plan_sum {
 } fut_plan_sum;
 
 typedef struct fut_plan_node {
-    fut_op *op; /* NULL for linear, an immediate kernel */
+    fut_op *op; /* NULL for immediate kernels: linear, flatten, unflatten */
     fut_place x, residual, y, saved;
-    fut_place dy, dx;                 /* the gradient of a residual is dy */
+    fut_place dy, dx, dresidual;      /* dresidual: NONE where the gradient of the residual is dy */
     fut_plan_sum sum_x, sum_residual; /* after the node's backward */
 } fut_plan_node;
 
@@ -50,7 +50,8 @@ typedef struct fut_plan {
 fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_graph *graph, int64_t n, bool training,
                            fut_plan **plan_out) FUT_MUST_CHECK;
 void fut_plan_destroy(fut_plan **plan);
-/* The shape of a value for n images. */
+/* The shape of a value for n images, and the dtype of one that is an activation. */
 fut_shape4 fut_plan_shape(const fut_graph *graph, fut_value value, int64_t n);
+fut_dtype fut_plan_dtype(const fut_graph *graph, const fut_net_spec *spec, fut_value value);
 
 #endif

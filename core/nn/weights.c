@@ -88,6 +88,12 @@ static bool net_has(const fut_net *net, const char *name)
     return false;
 }
 
+/* What a file may hold beside the network: the classifier it was trained with, by timm's names for it. */
+static bool is_classifier(const fut_net *net, const char *name)
+{
+    return !net_has(net, name) && (starts_with(name, "classifier.") || starts_with(name, "fc."));
+}
+
 static bool is_tracked_counter(const fut_net *net, const fut_safetensors_entry *entry)
 {
     char mean[NAME_MAX_BYTES];
@@ -105,12 +111,12 @@ static fut_status check_fit(const fut_net *net, const fut_safetensors *file)
         const fut_safetensors_entry *entry = fut_safetensors_find(file, tensor->name);
         if (entry)
             FUT_TRY_GOTO(check_shape(tensor, entry, &shapes), out);
-        else if (embedder || !starts_with(tensor->name, "embedder."))
+        else if (embedder || !starts_with(tensor->name, "embedder")) /* and its batch norm, embedder_norm */
             FUT_TRY_GOTO(misfit(&missing, tensor->name), out);
     }
     for (int i = 0; i < file->count; i++) {
         const fut_safetensors_entry *entry = &file->entries[i];
-        if (net_has(net, entry->name) || starts_with(entry->name, "classifier.") || is_tracked_counter(net, entry)) continue;
+        if (net_has(net, entry->name) || is_classifier(net, entry->name) || is_tracked_counter(net, entry)) continue;
         FUT_TRY_GOTO(misfit(&unexpected, entry->name), out);
     }
     FUT_TRY_GOTO(append_misfits(&text, &missing, "tensors missing"), out);
@@ -201,13 +207,13 @@ static fut_status load_steps(const fut_net *net, const fut_safetensors *file, in
     return FUT_OK;
 }
 
-static void notices(const fut_safetensors *file)
+static void notices(const fut_net *net, const fut_safetensors *file)
 {
     int classifier = 0;
     for (int i = 0; i < file->count; i++)
-        classifier += starts_with(file->entries[i].name, "classifier.");
+        classifier += is_classifier(net, file->entries[i].name);
     if (classifier > 0) FUT_INFO("%s: the classifier (%d tensors) is left out", file->path, classifier);
-    if (!has_embedder(file)) FUT_INFO("%s: no embedding layer in it, it keeps its values", file->path);
+    if (net_has(net, "embedder.weight") && !has_embedder(file)) FUT_INFO("%s: no embedding layer in it, it keeps its values", file->path);
 }
 
 fut_status fut_weights_load(fut_net *net, const char *path)
@@ -228,7 +234,7 @@ fut_status fut_weights_load(fut_net *net, const char *path)
     FUT_TRY_GOTO(load_steps(net, file, &steps), out);
     FUT_TRY_GOTO(host_packs_upload(&host, net), out);
     *fut_net_steps_tracked(net) = steps;
-    notices(file);
+    notices(net, file);
 out:
     host_packs_fini(&host);
     fut_safetensors_close(&file);

@@ -133,7 +133,7 @@ static void conv_depthwise(void **state)
 
 static void check_norm_act(fut_act_kind act, bool residual, bool residual_after)
 {
-    static const char *const act_names[] = {"none", "relu", "relu6", "silu"};
+    static const char *const act_names[] = {"none", "relu", "relu6", "silu", "prelu"};
     char what[64];
     snprintf(what, sizeof what, "norm_act %s%s", act_names[act],
              !residual        ? ""
@@ -148,6 +148,7 @@ static void check_norm_act(fut_act_kind act, bool residual, bool residual_after)
     if (residual) new_variable(&c, "residual", count, &c.args.residual, &c.args.dresidual);
     new_param(&c, 0, "gamma", d.x.c);
     new_param(&c, 1, "beta", d.x.c);
+    if (act == FUT_ACT_PRELU) new_param(&c, 2, "slope", d.x.c);
     /* relu6's upper corner is reached with a gamma of some size. */
     for (int64_t i = 0; i < d.x.c; i++)
         ((double *)c.args.param[0])[i] = act == FUT_ACT_RELU6 ? 4 + (double)i : 0.5 + (double)i;
@@ -160,14 +161,14 @@ static void check_norm_act(fut_act_kind act, bool residual, bool residual_after)
 static void norm_act(void **state)
 {
     (void)state;
-    for (int act = FUT_ACT_NONE; act <= FUT_ACT_SILU; act++) {
+    for (int act = FUT_ACT_NONE; act <= FUT_ACT_PRELU; act++) {
         check_norm_act((fut_act_kind)act, false, false);
         check_norm_act((fut_act_kind)act, true, true);
         check_norm_act((fut_act_kind)act, true, false);
     }
 }
 
-/* ---- squeeze_excite, global_pool ------------------------------------------------------------------------------------------------- */
+/* ---- squeeze_excite, pools ------------------------------------------------------------------------------------------------------ */
 
 static void squeeze_excite(void **state)
 {
@@ -183,6 +184,25 @@ static void squeeze_excite(void **state)
         new_param(&c, 2, "w2", d.x.c * d.reduced);
         new_param(&c, 3, "b2", d.x.c);
         new_output(&c, count);
+        check_op(&c);
+    }
+}
+
+static void max_pool(void **state)
+{
+    (void)state;
+    const fut_max_pool_desc cases[] = {
+        {.x = {2, 3, 7, 6}, .kernel = 3, .stride = 2, .pad = 1, .dtype = FUT_F64},
+        {.x = {1, 2, 6, 8}, .kernel = 2, .stride = 2, .pad = 0, .dtype = FUT_F64},
+        {.x = {1, 2, 5, 5}, .kernel = 3, .stride = 1, .pad = 1, .dtype = FUT_F64}, /* pixels that win several windows */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const fut_max_pool_desc *d = &cases[i];
+        op_case c = {.what = "max_pool"};
+        FUT_TEST_OK(bk->max_pool(bk, d, &c.op));
+        int64_t out_h = (d->x.h + 2 * d->pad - d->kernel) / d->stride + 1, out_w = (d->x.w + 2 * d->pad - d->kernel) / d->stride + 1;
+        new_variable(&c, "x", d->x.n * d->x.c * d->x.h * d->x.w, &c.args.x, &c.args.dx);
+        new_output(&c, d->x.n * d->x.c * out_h * out_w);
         check_op(&c);
     }
 }
@@ -272,9 +292,9 @@ static int destroy_backend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv),     cmocka_unit_test(conv_pointwise), cmocka_unit_test(conv_depthwise),
-        cmocka_unit_test(norm_act), cmocka_unit_test(squeeze_excite), cmocka_unit_test(global_pool),
-        cmocka_unit_test(linear),   cmocka_unit_test(normalize_rows),
+        cmocka_unit_test(conv),        cmocka_unit_test(conv_pointwise), cmocka_unit_test(conv_depthwise),
+        cmocka_unit_test(norm_act),    cmocka_unit_test(squeeze_excite), cmocka_unit_test(max_pool),
+        cmocka_unit_test(global_pool), cmocka_unit_test(linear),         cmocka_unit_test(normalize_rows),
     };
     return cmocka_run_group_tests(tests, create_backend, destroy_backend);
 }

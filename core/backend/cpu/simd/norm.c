@@ -108,8 +108,10 @@ FUT_INLINE void forward(fut_act_kind act, residual_kind residual, bool bf16, con
     }
 }
 
-void FUT_SIMD_NAME(plane_norm_act)(const fut_simd_norm *norm, const void *x, const void *r, void *y,
-                                   int64_t pixels){DISPATCH(norm, forward, norm, x, r, y, pixels)}
+void FUT_SIMD_NAME(plane_norm_act)(const fut_simd_norm *norm, const void *x, const void *r, void *y, int64_t pixels)
+{
+    DISPATCH(norm, forward, norm, x, r, y, pixels)
+}
 
 /* What backward knows of a pixel. */
 typedef struct pixel {
@@ -135,7 +137,7 @@ FUT_INLINE pixel backward_pixel(fut_act_kind act, residual_kind residual, bool b
         if (dz) vec_store_pixel(dz, (i), p_.dz, bf16);                                                                                     \
         s[k] += p_.dz;                                                                                                                     \
         q[k] += p_.dz * (p_.x - mean);                                                                                                     \
-        if (act == FUT_ACT_PRELU) n[k] += vec_select(p_.z > 0, vec_set(0), p_.dy *p_.z);                                                   \
+        if (act == FUT_ACT_PRELU) n[k] += vec_select(p_.z > 0, vec_set(0), p_.dy * p_.z);                                                  \
     } while (0)
 
 FUT_INLINE void backward_sums(fut_act_kind act, residual_kind residual, bool bf16, const fut_simd_norm *norm, const void *x, const void *r,
