@@ -36,15 +36,6 @@ static FILE *open_golden(const network *n, const char *suffix)
     return f;
 }
 
-/* The next line that is no comment; false at the end. */
-static bool next_line(FILE *f, char *line, int max)
-{
-    do {
-        if (!fgets(line, max, f)) return false;
-    } while (line[0] == '#');
-    return true;
-}
-
 static fut_net *make_net(const network *n, const oracle *o, int64_t size, fut_backend **bk)
 {
     FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 2}, bk));
@@ -73,7 +64,7 @@ static void check_tensors(const network *n)
     FILE *f = open_golden(n, "tensors.txt");
     char line[512];
     int64_t at = 0;
-    while (next_line(f, line, sizeof line)) {
+    while (net_fill_line(f, line, sizeof line)) {
         char *name = strtok(line, " \n");
         if (strstr(name, "num_batches_tracked")) continue; /* one counter serves all */
         assert_true(at < fut_net_tensor_count(net));
@@ -221,11 +212,11 @@ static void check_lines(const network *n, const oracle *o, const fut_net *net, c
     char line[1024], worst_name[256] = "";
     double worst = 0, scale = 0, peer_f32 = 0;
     int64_t lines = 0;
-    assert_true(next_line(f, line, sizeof line));
+    assert_true(net_fill_line(f, line, sizeof line));
     assert_int_equal(sscanf(line, "%lf", &peer_f32), 1);
     double tolerance = o->gradient_tolerance;
     if (o->real == FUT_F32 && 3 * peer_f32 > tolerance) tolerance = 3 * peer_f32;
-    for (; next_line(f, line, sizeof line); lines++) {
+    for (; net_fill_line(f, line, sizeof line); lines++) {
         char *cursor = strchr(line, ' ');
         *cursor++ = '\0';
         const fut_net_tensor *tensor = find_tensor(net, line);

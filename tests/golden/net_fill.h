@@ -7,6 +7,7 @@
 #include "tests/support/support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double net_fill_mean[3] = {0.485, 0.456, 0.406}, net_fill_std[3] = {0.229, 0.224, 0.225};
@@ -39,11 +40,14 @@ static inline double net_fill_value(const fut_net_tensor *t, uint64_t stream, in
 {
     double u = net_fill_signed_unit(stream, i);
     const char *leaf = strrchr(t->name, '.') + 1;
-    if (strcmp(t->name, "embedder.weight") == 0) return u / sqrt((double)t->dim[1]);
+    if (t->rank == 2) return u / sqrt((double)t->dim[1]);
     if (t->rank == 4) {
-        bool depthwise = t->dim[1] == 1 && strstr(t->name, "conv_dw");
+        bool depthwise = t->dim[1] == 1;
         return u * sqrt(6.0 / (double)(t->dim[2] * t->dim[3] * (depthwise ? 1 : t->dim[0])));
     }
+    if (strstr(t->name, "prelu") || (strlen(t->name) > 9 && strcmp(t->name + strlen(t->name) - 9, ".2.weight") == 0))
+        return 0.25 + 0.25 * u;
+    if (strncmp(t->name, "layer", 5) == 0 && strstr(t->name, ".bn3.weight")) return 0.25 + 0.0625 * u;
     if (strcmp(leaf, "weight") == 0) return 1 + 0.25 * u;
     if (strcmp(leaf, "running_var") == 0) return 1 + 0.5 * u;
     return 0.2 * u;
@@ -60,6 +64,15 @@ static inline void net_fill_store(fut_dtype real, void *values, int64_t i, doubl
 static inline double net_fill_load(fut_dtype real, const void *values, int64_t i)
 {
     return real == FUT_F64 ? ((const double *)values)[i] : ((const float *)values)[i];
+}
+
+/* The next line that is no comment; false at the end. */
+static inline bool net_fill_line(FILE *f, char *line, int max)
+{
+    do {
+        if (!fgets(line, max, f)) return false;
+    } while (line[0] == '#');
+    return true;
 }
 
 /* Fill both packs. */

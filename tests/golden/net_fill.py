@@ -26,14 +26,20 @@ def signed_units(name, count):
 
 
 def tensor(name, shape):
-    """What the tensor `name` holds. Convolutions have timm's variance 2 / fan_out; batch norms are away from 1 and 0 on purpose."""
+    """What the tensor `name` holds. Convolutions have timm's variance 2 / fan_out; batch norms are away from 1 and 0 on purpose; a slope of
+    prelu is called prelu or, in MobileFaceNet, <scope>.2; residual paths that end in layer*.bn3 are quieter than what they are added to, or
+    a hundred layers would be chaos."""
     u = signed_units(name, int(np.prod(shape)))
     leaf = name.rsplit(".", 1)[1]
-    if name == "embedder.weight":
+    if len(shape) == 2:
         u = u / math.sqrt(shape[1])
     elif len(shape) == 4:
-        depthwise = shape[1] == 1 and "conv_dw" in name
+        depthwise = shape[1] == 1
         u = u * math.sqrt(6.0 / (shape[2] * shape[3] * (1 if depthwise else shape[0])))
+    elif "prelu" in name or name.endswith(".2.weight"):
+        u = 0.25 + 0.25 * u
+    elif name.startswith("layer") and leaf == "weight" and ".bn3." in name:
+        u = 0.25 + 0.0625 * u
     elif leaf == "weight":
         u = 1 + 0.25 * u
     elif leaf == "running_var":
