@@ -14,8 +14,9 @@
 /* D [rows, cols] = op(A) [rows, depth] op(B) [depth, cols] (+ bias [rows]), all dense. */
 typedef struct matmul_shape {
     int64_t rows, cols, depth;
-    int64_t alignment;                      /* bytes that all pointers are multiples of, at most 256 */
-    int64_t transpose_a, transpose_b, bias; /* flags; as wide as the rest, so that a shape has no padding */
+    int64_t alignment;                /* bytes that all matrices are multiples of, at most 256 */
+    int64_t bias;                     /* the same of the bias; 0: there is none */
+    int64_t transpose_a, transpose_b; /* flags; as wide as the rest, so that a shape has no padding */
 } matmul_shape;
 
 typedef struct matmul {
@@ -57,6 +58,11 @@ void fut_cuda_matmuls_destroy(fut_cuda_matmuls **matmuls)
 static fut_status layout_create(int64_t rows, int64_t cols, cublasLtMatrixLayout_t *layout_out)
 {
     return FUT_CUBLAS(cublasLtMatrixLayoutCreate(layout_out, CUDA_R_32F, (uint64_t)rows, (uint64_t)cols, rows));
+}
+
+static fut_status set_bias(matmul *mm, const void *bias)
+{
+    return FUT_CUBLAS(cublasLtMatmulDescSetAttribute(mm->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(void *)));
 }
 
 static fut_status describe(matmul *mm)
@@ -108,7 +114,7 @@ out:
 }
 
 /* The plan of a shape: kept, or made now. */
-static fut_status find_matmul(fut_cuda *cuda, const matmul_shape *shape, matmul **mm_out)
+static fut_status find_matmul(fut_cuda *cuda, const matmul_shape *shape, const void *bias, matmul **mm_out)
 {
     fut_cuda_matmuls *all = cuda->matmuls;
     for (int i = 0; i < all->count; i++)
@@ -124,6 +130,7 @@ static fut_status find_matmul(fut_cuda *cuda, const matmul_shape *shape, matmul 
         all->capacity = capacity;
     }
     FUT_TRY_GOTO(describe(&made), out);
+    if (bias) FUT_TRY_GOTO(set_bias(&made, bias), out); /* the heuristics look at how it is aligned */
     FUT_TRY_GOTO(choose_algorithm(cuda, &made), out);
     *mm_out = &all->plan[all->count];
     all->plan[all->count++] = made;
@@ -133,9 +140,9 @@ out:
     return st;
 }
 
-static int64_t alignment_of(const void *a, const void *b, const void *d, const void *bias)
+static int64_t alignment_of(const void *a, const void *b, const void *d)
 {
-    uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)d | (uintptr_t)bias | 256;
+    uintptr_t bits = (uintptr_t)a | (uintptr_t)b | (uintptr_t)d | 256;
     return (int64_t)(bits & (~bits + 1));
 }
 
@@ -144,10 +151,10 @@ static fut_status run_matmul(fut_backend *bk, matmul_shape shape, const void *a,
 {
     const float one = 1, zero = 0;
     matmul *mm = NULL;
-    shape.alignment = alignment_of(a, b, d, bias);
-    shape.bias = bias != NULL;
-    FUT_TRY(find_matmul(fut_cuda_of(bk), &shape, &mm));
-    if (bias) FUT_CUBLAS_TRY(cublasLtMatmulDescSetAttribute(mm->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(void *)));
+    shape.alignment = alignment_of(a, b, d);
+    shape.bias = bias ? alignment_of(bias, bias, bias) : 0;
+    FUT_TRY(find_matmul(fut_cuda_of(bk), &shape, bias, &mm));
+    if (bias) FUT_TRY(set_bias(mm, bias));
     return FUT_CUBLAS(cublasLtMatmul(fut_cuda_of(bk)->blas, mm->desc, &one, a, mm->a, b, mm->b, &zero, d, mm->d, d, mm->d, &mm->algo,
                                      fut_cuda_scratch(bk, s), FUT_CUDA_SCRATCH_BYTES, fut_cuda_stream(bk, s)));
 }
@@ -165,5 +172,5 @@ fut_status fut_cuda_linear_backward(fut_backend *bk, int64_t n, int64_t k, int64
     FUT_TRY(fut_cuda_check_dtype("linear_backward", FUT_F32, real));
     FUT_TRY(run_matmul(bk, (matmul_shape){.rows = k, .cols = n, .depth = m}, w, dy, NULL, dx, s));
     FUT_TRY(run_matmul(bk, (matmul_shape){.rows = k, .cols = m, .depth = n, .transpose_b = 1}, x, dy, NULL, dw, s));
-    return FUT_CUDA(fut_cuda_launch_sum_rows(n, m, dy, db, fut_cuda_stream(bk, s)));
+    return !db ? FUT_OK : FUT_CUDA(fut_cuda_launch_sum_rows(n, m, dy, db, fut_cuda_stream(bk, s)));
 }
