@@ -89,6 +89,15 @@ static void count_marks(const fut_doctor *doctor, int *warnings, int *problems)
     }
 }
 
+static fut_status print_counts(const int64_t marks[2], bool json, fut_str *out)
+{
+    long long warnings = (long long)marks[0];
+    long long problems = (long long)marks[1];
+    if (json) return fut_str_printf(out, "],\n \"warnings\": %lld, \"problems\": %lld}\n", warnings, problems);
+    return fut_str_printf(out, "\n%lld warning%s, %lld problem%s\n", warnings, warnings == 1 ? "" : "s", problems,
+                          problems == 1 ? "" : "s");
+}
+
 /* Each node's first rank looks at its node, all ranks add numbers together, rank 0 prints. */
 static fut_status examine(fut_comm *comm, bool json)
 {
@@ -118,9 +127,7 @@ static fut_status examine(fut_comm *comm, bool json)
     if (fut_comm_rank(comm) != 0) goto out;
     FUT_TRY_GOTO(fut_str_printf(&all, json ? "],\n \"all_reduce\": [" : together.count > 0 ? "\n" : ""), out);
     FUT_TRY_GOTO(json ? fut_doctor_print_json(&together, 0, &all) : fut_doctor_print_text(&together, 0, &all), out);
-    FUT_TRY_GOTO(fut_str_printf(&all, json ? "],\n \"warnings\": %lld, \"problems\": %lld}\n" : "\n%lld warnings, %lld problems\n",
-                                (long long)marks[0], (long long)marks[1]),
-                 out);
+    FUT_TRY_GOTO(print_counts(marks, json, &all), out);
     (void)fputs(fut_str_text(&all), stdout);
 out:
     fut_doctor_fini(&node);

@@ -22,16 +22,26 @@ static const registry_row registry[] = {
 };
 enum { REGISTRY_ROWS = sizeof registry / sizeof registry[0] };
 
+static void say_chosen(fut_backend *bk)
+{
+    fut_backend_info info;
+    bk->info(bk, &info);
+    FUT_INFO("backend %s: %s", bk->name, info.device);
+}
+
 /* The last row whose device is here. A device that is missing is no failure; one that is broken is. */
 static fut_status create_best(const fut_backend_options *options, fut_backend **bk_out)
 {
     for (int i = REGISTRY_ROWS - 1; i > 0; i--) {
         fut_status st = registry[i].create(options, bk_out);
+        if (st == FUT_OK) say_chosen(*bk_out);
         if (st != FUT_ERR_UNSUPPORTED) return st;
-        FUT_INFO("backend %s: %s", registry[i].name, fut_trail_message());
+        FUT_INFO("not used: %s", fut_trail_message());
         fut_trail_clear();
     }
-    return registry[0].create(options, bk_out);
+    FUT_TRY(registry[0].create(options, bk_out));
+    say_chosen(*bk_out);
+    return FUT_OK;
 }
 
 static const char *nearest_name(const char *name)

@@ -57,6 +57,15 @@ static fut_status check_stamp(const char *path, void *handle)
     return FUT_OK;
 }
 
+/* The loader's text names the library that is missing, or the symbol that one of them lacks. */
+static fut_status explain(const char *path, const char *reason)
+{
+    const char *remedy = strstr(reason, "cannot open shared object file")
+                             ? "install that library, or name its folder in LD_LIBRARY_PATH"
+                             : "use the versions of its libraries that it was built with, or build it here";
+    return FUT_FAIL(FUT_ERR_UNSUPPORTED, "%s cannot be loaded: %s; %s", path, reason, remedy);
+}
+
 /* Open <name>.so in the first folder that has it. */
 static fut_status open_module(const char *name, const fut_str *folder, int n, fut_str *path, void **handle_out)
 {
@@ -65,8 +74,7 @@ static fut_status open_module(const char *name, const fut_str *folder, int n, fu
         FUT_TRY(fut_str_printf(path, "%s/%s.so", fut_str_text(&folder[i]), name));
         if (access(fut_str_text(path), F_OK) != 0) continue;
         *handle_out = dlopen(fut_str_text(path), RTLD_NOW | RTLD_LOCAL);
-        FUT_CHECK(*handle_out, FUT_ERR_UNSUPPORTED, "%s cannot be loaded: %s; install that library, or name its folder in LD_LIBRARY_PATH",
-                  fut_str_text(path), loader_text());
+        if (!*handle_out) return explain(fut_str_text(path), loader_text());
         return FUT_OK;
     }
     return FUT_FAIL(FUT_ERR_UNSUPPORTED, "there is no %s.so in %s%s%s: build preset cuda, or set FUTAGO_MODULES to the folder that has it",
