@@ -26,8 +26,9 @@
 
 typedef enum cublaslt_kind { CUBLASLT_HANDLE, CUBLASLT_LAYOUT, CUBLASLT_DESC, CUBLASLT_PREFERENCE, CUBLASLT_KINDS } cublaslt_kind;
 
+/* Layouts and descriptors are compared and hashed as bytes: no padding. */
 typedef struct cublaslt_layout {
-    int32_t type, order, batch;
+    int32_t type, order, batch, unused;
     uint64_t rows, cols;
     int64_t ld, batch_offset;
 } cublaslt_layout;

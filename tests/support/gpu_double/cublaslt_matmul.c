@@ -20,6 +20,8 @@ typedef struct problem {
     int64_t m, n, k; /* D is [m, n] */
 } problem;
 
+_Static_assert(sizeof(cublaslt_desc) == 48 && sizeof(cublaslt_layout) == 48, "no padding");
+
 /* ---- what fits together ---- */
 
 static dnn_number number_of(int32_t type)
@@ -135,7 +137,7 @@ static cublasStatus_t read_problem(cublasLtHandle_t handle, cublasLtMatmulDesc_t
                                    cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, problem *p)
 {
     const cublasLtMatrixLayout_t layouts[MATRICES] = {a, b, c, d};
-    memset(p, 0, sizeof(*p)); /* padding too: the whole is hashed */
+    memset(p, 0, sizeof(*p));
     if (!cublaslt_find(handle, CUBLASLT_HANDLE))
         return cublaslt_misuse(CUBLAS_STATUS_NOT_INITIALIZED, "%p is no handle, or was destroyed", (void *)handle);
     const cublaslt_object *o = cublaslt_find(desc, CUBLASLT_DESC);
