@@ -35,6 +35,14 @@ double fut_step_timer_end(fut_step_timer *timer)
     return timer->mark - timer->started;
 }
 
+void fut_step_timer_give_device(fut_step_timer *timer, double wall)
+{
+    double data = timer->seconds[FUT_SECTION_DATA] < wall ? timer->seconds[FUT_SECTION_DATA] : wall;
+    memset(timer->seconds, 0, sizeof timer->seconds);
+    timer->seconds[FUT_SECTION_DATA] = data;
+    timer->seconds[FUT_SECTION_DEVICE] = wall - data;
+}
+
 /* ---- metrics.jsonl ------------------------------------------------------------------------------------------------------------- */
 
 enum { METRICS_MAX_BYTES = 1 << 30, LINE_MAX_BYTES = 2048 };
@@ -122,8 +130,9 @@ static void format_step(const fut_step_report *report, const fut_step_result *r,
                         r->epoch + 1, r->epochs, r->step, r->steps, r->loss.loss, r->loss.active_pos, r->loss.count_pos, r->loss.active_neg,
                         r->loss.count_neg, r->loss.mean_pos, r->loss.mean_neg, r->lr, img_per_s);
     for (int s = 0; s < FUT_SECTIONS; s++)
-        used += snprintf(line + used, (size_t)(LINE_MAX_BYTES - used), "%s%s %.0f%%", s > 0 ? " " : "(", section_names[s],
-                         100 * report->seconds[s] / report->wall);
+        if (s == FUT_SECTION_DATA || report->seconds[s] > 0)
+            used += snprintf(line + used, (size_t)(LINE_MAX_BYTES - used), "%s%s %.0f%%", s > 0 ? " " : "(", section_names[s],
+                             100 * report->seconds[s] / report->wall);
     (void)snprintf(line + used, (size_t)(LINE_MAX_BYTES - used), ")  %s left", eta);
 }
 

@@ -11,10 +11,11 @@
 extern "C" {
 #endif
 
-/* Sections of a step; `other` is what no section claimed. */
+/* Sections of a step; `device` is all of its work where a device does it behind the host's back; `other` is what no section claimed. */
 #define FUT_SECTION_ROWS(X)                                                                                                                \
     X(DATA, "data")                                                                                                                        \
-    X(FORWARD, "forward") X(LOSS, "loss") X(BACKWARD, "backward") X(REDUCE, "reduce") X(OPTIMIZER, "optimizer") X(OTHER, "other")
+    X(FORWARD, "forward")                                                                                                                  \
+    X(LOSS, "loss") X(BACKWARD, "backward") X(REDUCE, "reduce") X(OPTIMIZER, "optimizer") X(DEVICE, "device") X(OTHER, "other")
 typedef enum fut_section {
 #define FUT_SECTION_ENUM(name, text) FUT_SECTION_##name,
     FUT_SECTION_ROWS(FUT_SECTION_ENUM)
@@ -32,6 +33,8 @@ void fut_step_timer_begin(fut_step_timer *timer);
 void fut_step_timer_lap(fut_step_timer *timer, fut_section section);
 /* Wall seconds of the step. */
 double fut_step_timer_end(fut_step_timer *timer);
+/* The step took `wall` seconds of a device's time: what was not waiting for data is the device's. */
+void fut_step_timer_give_device(fut_step_timer *timer, double wall);
 
 typedef struct fut_step_result {
     int64_t step, steps, epoch, epochs; /* step counts from 1; of the whole run */

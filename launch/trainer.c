@@ -63,6 +63,7 @@ static fut_status collect(fut_trainer *t, int64_t step)
         double now = fut_clock_now();
         if (t->last_done > pending->timer.started) wall = now - t->last_done;
         t->last_done = now;
+        fut_step_timer_give_device(&pending->timer, wall);
     }
     if (fut_comm_rank(t->comm) == 0) fut_step_report_write(&t->report, result, &pending->timer, wall);
     return FUT_OK;
