@@ -7,20 +7,27 @@
 #include "launch/args.h"
 #include "launch/command.h"
 #include "launch/dataset_summary.h"
+#include "launch/inspect_model.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { TILE = 96, GAP = 2, SHEET_COLUMNS_MAX = 40, SHEET_ROWS_MAX = 200 };
 
-static const char intro[] = "Show what a packed file holds: photos, people, split, pairs.";
+static const char intro[] =
+    "Show what a packed file holds: photos, people, split, pairs. With --model, what a network is made of: layers, shapes,\n"
+    "parameters, multiply-adds, and the memory of a batch.";
 
 static const fut_arg args_table[] = {
-    FUT_ARG_POSITIONAL("FILE", "packed file"),
+    FUT_ARG_OPTIONAL("FILE", "packed file"),
     FUT_ARG_FLAG(0, "verify", "read every image and check its checksum"),
     FUT_ARG_VALUE(0, "sheet", "PNG", NULL, "write a contact sheet: a row a person who has two photos or more, in the file's order"),
     FUT_ARG_VALUE(0, "rows", "N", "20", "people on the sheet"),
     FUT_ARG_VALUE(0, "columns", "N", "10", "photos a person on the sheet"),
+    FUT_ARG_VALUE(0, "model", "NAME", NULL, "a network instead of a file, e.g. resnet50"),
+    FUT_ARG_VALUE(0, "size", "N", "112", "pixels a side of its photos"),
+    FUT_ARG_VALUE(0, "batch", "N", "32", "photos in memory"),
+    FUT_ARG_REPEATED('s', "set", "KEY=VALUE", "override one key of the configuration, e.g. --set precision=bf16"),
     FUT_ARG_FLAG(0, "json", "print as JSON"),
     FUT_ARG_END,
 };
@@ -140,17 +147,50 @@ static fut_status inspect(const fut_args *args, const fut_dataset *dataset)
     return FUT_OK;
 }
 
-fut_status fut_cmd_inspect(int argc, char **argv)
+static fut_status inspect_file(const fut_args *args)
 {
     fut_status st = FUT_OK;
-    fut_args *args = NULL;
     fut_dataset *dataset = NULL;
-    FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
-    if (args == NULL) goto out;
+    FUT_CHECK(fut_args_get(args, "FILE") != NULL, FUT_ERR_USAGE, "a packed FILE is missing, or --model NAME");
     FUT_TRY_GOTO(fut_dataset_open(fut_args_get(args, "FILE"), &dataset), out);
     FUT_TRY_GOTO(inspect(args, dataset), out);
 out:
     fut_dataset_close(&dataset);
+    return st;
+}
+
+/* The options as keys of a configuration, which checks them. */
+static fut_status inspect_model(const fut_args *args)
+{
+    fut_status st = FUT_OK;
+    fut_config *config = NULL;
+    fut_str own[3] = {{0}};
+    const char *sets[64] = {"data.file=none"};
+    int own_count = (int)(sizeof own / sizeof own[0]), count = fut_args_count(args, "set");
+    FUT_CHECK(count < 60, FUT_ERR_USAGE, "more than 59 --set");
+    FUT_CHECK(fut_args_get(args, "FILE") == NULL, FUT_ERR_USAGE, "FILE and --model: one of them");
+    FUT_TRY_GOTO(fut_str_printf(&own[0], "model.backbone=%s", fut_args_get(args, "model")), out);
+    FUT_TRY_GOTO(fut_str_printf(&own[1], "data.size=%s", fut_args_get(args, "size")), out);
+    FUT_TRY_GOTO(fut_str_printf(&own[2], "train.batch=%s", fut_args_get(args, "batch")), out);
+    for (int i = 0; i < own_count; i++)
+        sets[1 + i] = fut_str_text(&own[i]);
+    for (int i = 0; i < count; i++)
+        sets[1 + own_count + i] = fut_args_get_at(args, "set", i);
+    FUT_TRY_GOTO(fut_config_load(NULL, sets, 1 + own_count + count, &config), out);
+    FUT_TRY_GOTO(fut_inspect_model(config, fut_args_is_given(args, "json")), out);
+out:
+    for (int i = 0; i < own_count; i++)
+        fut_str_fini(&own[i]);
+    fut_config_destroy(&config);
+    return st;
+}
+
+fut_status fut_cmd_inspect(int argc, char **argv)
+{
+    fut_args *args = NULL;
+    FUT_TRY(fut_args_parse(args_table, intro, argc, argv, &args));
+    if (args == NULL) return FUT_OK;
+    fut_status st = fut_args_get(args, "model") != NULL ? inspect_model(args) : inspect_file(args);
     fut_args_destroy(&args);
     return st;
 }

@@ -14,6 +14,7 @@
 
 static const char *const normalize_names[] = {"imagenet", "half", "dataset", NULL};
 static const char *const precision_names[] = {"f32", "tf32", "bf16", "f16", NULL};
+static const char *const embedding_norm_names[] = {"auto", "none", "batch_norm", NULL};
 static const char *const sampler_names[] = {"m_per_class", NULL};
 static const char *const best_names[] = {"eer", "auc", "loss", NULL};
 
@@ -28,9 +29,12 @@ static const fut_opt data_options[] = {
 };
 
 static const fut_opt model_options[] = {
-    FUT_OPT_STRING(fut_config_model, backbone, "tf_efficientnetv2_b0", "network, by timm's name"),
+    FUT_OPT_STRING(fut_config_model, backbone, "tf_efficientnetv2_b0",
+                   "network, by timm's name, or iresnet18, 50, 100, mobilefacenet; futago inspect --model NAME shows it"),
     FUT_OPT_I64(fut_config_model, embedding, "512", 2, 8192, "values", "length of an embedding"),
-    FUT_OPT_STRING(fut_config_model, weights, "", "safetensors file with timm's names to start from; empty: random"),
+    FUT_OPT_ENUM(fut_config_model, embedding_norm, "auto", embedding_norm_names,
+                 "batch norm on the embeddings; auto: where the network's own definition has one (iresnet, mobilefacenet)"),
+    FUT_OPT_STRING(fut_config_model, weights, "", "safetensors file with the network's names to start from; empty: random"),
     FUT_OPT_END,
 };
 

@@ -55,6 +55,7 @@ fut_status fut_model_create(const fut_config *config, const fut_model_place *pla
     fut_str cache = {0};
     fut_net_spec spec = {.backbone = config->model.backbone,
                          .embedding = config->model.embedding,
+                         .embedding_norm = config->model.embedding_norm,
                          .size = config->data.size,
                          .dtype = activation_dtype(config->precision),
                          .real = FUT_F32};
@@ -79,8 +80,10 @@ out:
 
 fut_status fut_model_describe(const fut_config *config, fut_str *out)
 {
-    return fut_str_printf(out, "%s, embedding %lld, %lld px", config->model.backbone, (long long)config->model.embedding,
-                          (long long)config->data.size);
+    static const char *const norms[] = {
+        [FUT_EMBEDDING_NORM_OWN] = "", [FUT_EMBEDDING_NORM_NONE] = " without norm", [FUT_EMBEDDING_NORM_BATCH] = " with batch norm"};
+    return fut_str_printf(out, "%s, embedding %lld%s, %lld px", config->model.backbone, (long long)config->model.embedding,
+                          norms[config->model.embedding_norm], (long long)config->data.size);
 }
 
 fut_status fut_model_digest(fut_net *net, char hex_out[65])
