@@ -1,5 +1,6 @@
 /* NCCL between the GPUs of the ranks. The communicator is nonblocking: a call that is not done at once says ncclInProgress and is asked
  * again until the deadline, so that no rank is ever caught inside NCCL. Calls enqueue on a stream of the backend and may be recorded. */
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "dist/nccl/placement.h"
@@ -13,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GUARD_S = 10 }; /* ncclCommAbort and ncclCommDestroy have hung for others */
+enum {
+    GUARD_S = 10, /* ncclCommAbort and ncclCommDestroy have hung for others */
+    GRACE_S = 3,  /* for a rank that failed to end the job with its own reason */
+    NAP_US = 1000
+};
 
 /* A call that gives a communicator up, as its own thread reads it. */
 typedef struct last_call {
@@ -26,6 +31,7 @@ typedef struct comm_nccl {
     fut_comm *host; /* borrowed */
     fut_backend *bk;
     ncclComm_t nccl;    /* NULL: not begun, or given up after an error */
+    bool leaving;       /* the work is done */
     char last_what[64]; /* the operation enqueued last, for errors that come later */
     char hostname[64];
     float *word; /* of the device, for the barrier */
@@ -77,6 +83,15 @@ static fut_status status_of(ncclResult_t code)
     return code == ncclInvalidArgument || code == ncclInvalidUsage ? FUT_ERR_INTERNAL : FUT_ERR_IO;
 }
 
+/* Another rank is gone. If it lives, it is about to end the job, and its reason and exit code are what the user needs, not this rank's. */
+static void leave_the_word_to_others(comm_nccl *c)
+{
+    double until = fut_clock_now() + GRACE_S;
+    FUT_WARN("%s", fut_trail_message());
+    while (fut_clock_now() < until && fut_comm_poll(c->host) == FUT_OK)
+        (void)usleep(NAP_US);
+}
+
 /* NCCL is given up at once: until then the device waits for ranks that may never come, and whoever frees its memory waits with it. */
 static fut_status nccl_failed(comm_nccl *c, ncclResult_t code, const char *what)
 {
@@ -85,6 +100,7 @@ static fut_status nccl_failed(comm_nccl *c, ncclResult_t code, const char *what)
     fut_status st = FUT_FAIL(status_of(code), "rank %d of %d on host %s: %s: NCCL: %s%s%s", c->base.rank, c->base.size, c->hostname, what,
                              ncclGetErrorString(code), more ? ": " : "", more ? detail : "");
     give_up(c, ncclCommAbort, "ncclCommAbort");
+    if (code == ncclRemoteError && !c->leaving) leave_the_word_to_others(c);
     return st;
 }
 
@@ -275,7 +291,11 @@ static void nccl_destroy(fut_comm *comm)
 {
     comm_nccl *c = (comm_nccl *)comm;
     bool well = c->nccl != NULL && fut_trail_message()[0] == '\0';
-    if (well && settle(c, ncclCommFinalize(c->nccl), "end of NCCL") != FUT_OK) FUT_WARN("%s", fut_trail_message());
+    c->leaving = true;
+    if (well && settle(c, ncclCommFinalize(c->nccl), "end of NCCL") != FUT_OK) {
+        FUT_WARN("%s", fut_trail_message());
+        fut_trail_clear();
+    }
     give_up(c, well ? ncclCommDestroy : ncclCommAbort, well ? "ncclCommDestroy" : "ncclCommAbort");
     if (c->passed != NULL) c->bk->event_destroy(c->bk, c->passed);
     if (c->word != NULL) c->bk->free(c->bk, c->word);

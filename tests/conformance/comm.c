@@ -545,74 +545,7 @@ static void close_stage(stage *s)
     fut_backend_destroy(&s->bk);
 }
 
-/* ---- a run that meets misfortune (tests/e2e/comm_faults.sh, tests/fault/nccl.sh) -------------------------------------------------- */
-
-enum { STEPS = 20, MISFORTUNE_STEP = 5, DEADLINE_S = 1 };
-
-/* One step of the run: every kind of operation that a training step makes, then a wait for the device. */
-static fut_status take_step(stage *s)
-{
-    int rank = fut_comm_rank(s->comm);
-    int size = fut_comm_size(s->comm);
-    int64_t counts[RANKS_MAX];
-    int64_t offsets[RANKS_MAX];
-    if (!is_nccl(s)) return fut_comm_barrier(s->comm, "step");
-    for (int r = 0; r < size; r++) {
-        counts[r] = 1 + r % 2;
-        offsets[r] = 2 * r;
-    }
-    float *data = s->held[0];
-    float *other = s->held[1];
-    fut_message send = {.peer = (rank + 1) % size, .count = 2, .data = data};
-    fut_message recv = {.peer = (rank + size - 1) % size, .count = 2, .data = other};
-    FUT_TRY(fut_comm_all_gatherv(s->comm, data, counts, offsets, FUT_F32, "embeddings"));
-    if (size > 1) FUT_TRY(fut_comm_exchange(s->comm, &send, 1, &recv, 1, FUT_F32, "nodes"));
-    FUT_TRY(fut_comm_reduce_scatter_sum(s->comm, data, counts, other, FUT_F32, "rows"));
-    FUT_TRY(fut_comm_all_reduce_sum(s->comm, data, 4, FUT_F32, "gradients"));
-    FUT_TRY(fut_comm_broadcast(s->comm, data, 4, FUT_F32, 0, "choices"));
-    FUT_TRY(s->bk->event_record(s->bk, s->passed, NULL));
-    return fut_comm_wait(s->comm, s->bk, s->passed, "step");
-}
-
-/* What happens to rank `victim`: "stop" and "kill" in the middle, "fail" alone, "agree" on an error, or "late": stopped when all work is
- * done. "none": nothing. */
-static fut_status run_steps(stage *s, const char *what, int victim)
-{
-    fut_status st = FUT_OK;
-    bool mine = fut_comm_rank(s->host) == victim;
-    float zeros[4 * RANKS_MAX] = {0};
-    for (int i = 0; i < 2 && is_nccl(s); i++) {
-        FUT_TRY(s->bk->alloc(s->bk, sizeof zeros, &s->held[s->n_held]));
-        s->n_held++;
-        FUT_TRY(s->bk->upload(s->bk, s->held[i], zeros, sizeof zeros, NULL));
-    }
-    for (int step = 0; step < STEPS && st == FUT_OK; step++) {
-        bool now = mine && step == MISFORTUNE_STEP;
-        if (now && strcmp(what, "stop") == 0) (void)raise(SIGSTOP);
-        if (now && strcmp(what, "kill") == 0) (void)raise(SIGKILL);
-        if (now && strcmp(what, "fail") == 0)
-            st = FUT_FAIL(FUT_ERR_NO_MEMORY, "no memory for step %d", step);
-        else
-            st = take_step(s);
-        if (step == MISFORTUNE_STEP && strcmp(what, "agree") == 0)
-            st = fut_comm_agree(s->host, mine ? FUT_FAIL(FUT_ERR_PREEMPTED, "stopped on request") : FUT_OK);
-    }
-    return st;
-}
-
-static int run_with_misfortune(stage *s, const char *what, int victim)
-{
-    fut_comm_set_deadline(s->host, DEADLINE_S);
-    (void)fprintf(stderr, "pid %d\n", (int)getpid());
-    fut_status st = open_stage(s, strcmp(what, "share") == 0);
-    if (st == FUT_OK) st = run_steps(s, what, victim);
-    if (fut_comm_rank(s->host) == victim && strcmp(what, "late") == 0) (void)raise(SIGSTOP);
-    (void)end_test((void *[]){s});
-    close_stage(s);
-    st = fut_boot_finish(&s->host, st);
-    if (st != FUT_OK) (void)fprintf(stderr, "last words: %s\n", fut_trail_message());
-    return fut_status_exit_code(st);
-}
+#include "comm_misfortune.inc"
 
 int main(int argc, char **argv)
 {
@@ -621,7 +554,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", fut_trail_message());
         return 1;
     }
-    if (argc == 3) return run_with_misfortune(&s, argv[1], (int)strtol(argv[2], NULL, 10));
+    if (argc == 3) return run_with_misfortune(&s, argv[1], (int)strtol(argv[2], NULL, 10)); /* tests/e2e/comm_faults.sh */
     fut_comm_set_deadline(s.host, 20);
     if (open_stage(&s, false) != FUT_OK) {
         (void)fprintf(stderr, "%s\n", fut_trail_message());

@@ -174,6 +174,8 @@ void nccl_comm_release(ncclComm_t comm)
             comm->peers[r].inbox = letter->next;
             nccl_letter_free(letter);
         }
+        free(comm->peers[r].send_at);
+        free(comm->peers[r].receive_at);
         (void)pthread_mutex_destroy(&comm->peers[r].writing);
     }
     (void)pthread_cond_destroy(&comm->changed);

@@ -11,7 +11,7 @@
  *     on its stream only once ncclCommGetAsyncError has said that it is done: a caller that does not ask loses the operation, one that
  *     records an event too early is found by the order check.
  *   - Every collective carries its arguments to every rank: different function, count, type, operation or root is a misuse on both sides.
- *     So is a send that meets a receive of another length, and one that the other rank cannot receive any more.
+ *     So is a send that meets a receive of another length, and one that stands before a collective here and after it there.
  *   - A send is done when the receiver has asked for it, never earlier.
  *   - Finalize while recorded graphs still hold operations is a misuse; NCCL would wait for ever.
  *   - A process that ends without having finalized is ncclRemoteError on its peers, at once; their operations hang until aborted, as in
@@ -79,7 +79,8 @@ typedef struct nccl_peer {
     bool said_bye;
     nccl_letter *inbox; /* oldest first */
     pthread_mutex_t writing;
-    uint64_t sends, receives; /* enqueued so far */
+    uint64_t sends, receives;       /* enqueued so far */
+    uint64_t *send_at, *receive_at; /* of each: how many collectives came before */
 } nccl_peer;
 
 typedef struct nccl_batch nccl_batch;

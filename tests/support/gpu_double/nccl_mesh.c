@@ -365,15 +365,18 @@ static nccl_letter *unlink_letter(nccl_peer *from, nccl_kind kind, uint64_t numb
     return NULL;
 }
 
-/* A message that the peer enqueued before a collective which this rank has enqueued already without ever naming the message: the two ranks
- * call in different order, and NCCL would hang or mix data up. Called with the lock held. */
-static const nccl_head *find_missed(ncclComm_t comm, int peer)
+/* A message that stands before a collective on the peer and after it here, or the other way round: NCCL would hang or mix data up. Called
+ * with the lock held. */
+static const nccl_head *find_misplaced(ncclComm_t comm, int peer)
 {
     const nccl_peer *from = &comm->peers[peer];
     for (const nccl_letter *letter = from->inbox; letter; letter = letter->next) {
-        uint64_t named = letter->head.kind == NCCL_LETTER_SENT ? from->receives : from->sends;
-        bool is_message = letter->head.kind == NCCL_LETTER_SENT || letter->head.kind == NCCL_LETTER_WANTED;
-        if (is_message && letter->head.number >= named && letter->head.collectives < comm->collectives) return &letter->head;
+        const nccl_head *head = &letter->head;
+        if (head->kind == NCCL_LETTER_COLLECTIVE) continue;
+        bool sent = head->kind == NCCL_LETTER_SENT;
+        bool named = head->number < (sent ? from->receives : from->sends);
+        uint64_t here = named ? (sent ? from->receive_at : from->send_at)[head->number] : comm->collectives;
+        if (named ? here != head->collectives : here > head->collectives) return head;
     }
     return NULL;
 }
@@ -381,22 +384,23 @@ static const nccl_head *find_missed(ncclComm_t comm, int peer)
 nccl_letter *nccl_mesh_take(ncclComm_t comm, int peer, nccl_kind kind, uint64_t number, uint64_t replay)
 {
     nccl_letter *letter = NULL;
-    nccl_head missed = {0};
+    nccl_head misplaced = {0};
     (void)pthread_mutex_lock(&comm->lock);
-    while (!comm->aborted && !missed.magic) {
+    while (!comm->aborted && !misplaced.magic) {
         letter = unlink_letter(&comm->peers[peer], kind, number, replay);
         if (letter) break;
-        for (int r = 0; r < comm->size && comm->state == ncclSuccess && !missed.magic; r++) {
-            const nccl_head *head = find_missed(comm, r);
-            if (head) missed = *head;
+        for (int r = 0; r < comm->size && comm->state == ncclSuccess && !misplaced.magic; r++) {
+            const nccl_head *head = find_misplaced(comm, r);
+            if (head) misplaced = *head;
         }
-        if (!missed.magic) (void)pthread_cond_wait(&comm->changed, &comm->lock);
+        if (!misplaced.magic) (void)pthread_cond_wait(&comm->changed, &comm->lock);
     }
     (void)pthread_mutex_unlock(&comm->lock);
-    if (missed.magic)
+    if (misplaced.magic)
         nccl_fail(comm,
-                  nccl_misuse(ncclInvalidUsage, "rank %d: another rank calls %s of %zu elements where this rank calls a collective",
-                              comm->rank, nccl_function_names[missed.call.function], missed.call.count),
+                  nccl_misuse(ncclInvalidUsage,
+                              "rank %d: another rank calls %s of %zu elements on another side of a collective than this rank", comm->rank,
+                              nccl_function_names[misplaced.call.function], misplaced.call.count),
                   "ranks call in different order");
     return letter;
 }

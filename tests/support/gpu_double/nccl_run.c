@@ -322,6 +322,18 @@ cudaStream_t nccl_batch_stream(const nccl_batch *batch)
     return batch->stream;
 }
 
+/* Append a value; the array's length is a power of two at least. */
+static bool append(uint64_t **array, uint64_t n, uint64_t value)
+{
+    if ((n & (n - 1)) == 0) {
+        uint64_t *grown = realloc(*array, (n ? 2 * n : 1) * sizeof *grown);
+        if (!grown) return false;
+        *array = grown;
+    }
+    (*array)[n] = value;
+    return true;
+}
+
 ncclResult_t nccl_batch_add(nccl_batch *batch, const nccl_call *call, const void *send, void *recv, int fate)
 {
     ncclComm_t comm = batch->comm;
@@ -330,16 +342,21 @@ ncclResult_t nccl_batch_add(nccl_batch *batch, const nccl_call *call, const void
     batch->calls = grown;
     planned *p = &batch->calls[batch->n++];
     *p = (planned){.call = *call, .send = send, .recv = recv, .fate = fate};
+    nccl_peer *peer = &comm->peers[call->root];
+    bool ok = true;
     (void)pthread_mutex_lock(&comm->lock);
     p->collectives = comm->collectives;
-    if (call->function == NCCL_SEND)
-        p->number = comm->peers[call->root].sends++;
-    else if (call->function == NCCL_RECV)
-        p->number = comm->peers[call->root].receives++;
-    else
+    if (call->function == NCCL_SEND) {
+        ok = append(&peer->send_at, peer->sends, comm->collectives);
+        p->number = peer->sends++;
+    } else if (call->function == NCCL_RECV) {
+        ok = append(&peer->receive_at, peer->receives, comm->collectives);
+        p->number = peer->receives++;
+    } else {
         p->number = comm->collectives++;
+    }
     (void)pthread_mutex_unlock(&comm->lock);
-    return ncclSuccess;
+    return ok ? ncclSuccess : nccl_say(ncclSystemError, "out of memory");
 }
 
 void nccl_batch_free(nccl_batch *batch)
