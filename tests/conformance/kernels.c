@@ -1,9 +1,10 @@
 /* Every row of kernels.def on one backend against `ref`: the one that fut_test_backend names, else `cpu`.
  *
  * Inputs are random; outputs, saved memory and scratch start as NaN, so that a place not written or read too early shows. Every block has
- * guard bytes around it. Device memory is reached by upload and download alone. The measure is the normalised mean square error,
- * sum (got - want)^2 / sum want^2: below 1e-7 in f32; below 1e-4 with bf16 activations, whose 8 bits of mantissa round every element by up
- * to 2^-9, and below 2e-6 with f16, which has 11. A new row needs a function test_<row>: without one this file does not compile. */
+ * guard bytes around it, which are NaNs too, so that reading outside shows as well. Device memory is reached by upload and download alone.
+ * The measure is the normalised mean square error, sum (got - want)^2 / sum want^2: below 1e-7 in f32; below 1e-4 with bf16 activations,
+ * whose 8 bits of mantissa round every element by up to 2^-9, and below 2e-6 with f16, which has 11. A new row needs a function test_<row>:
+ * without one this file does not compile. */
 #include "core/backend/backend.h"
 #include "core/base/mem.h"
 #include "tests/support/support.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 
 static const double tolerance_f32 = 1e-7, tolerance_bf16 = 1e-4, tolerance_f16 = 2e-6;
-enum { GUARD = 64, GUARD_BYTE = 0xa5, MAX_BLOCKS = 32, THREADS = 2, SIDES = 2 };
+enum { GUARD = 64, MAX_BLOCKS = 32, THREADS = 2, SIDES = 2 };
 
 static const fut_backend_options options = {.threads = THREADS, .deterministic = true};
 static fut_backend *tested, *ref;
@@ -47,6 +48,12 @@ typedef struct blocks {
     size_t bytes[MAX_BLOCKS];
 } blocks;
 
+/* A NaN in every floating dtype, and not 0xff alone. */
+static unsigned char guard_byte(size_t k)
+{
+    return k % 2 ? 0xff : 0xc1;
+}
+
 static unsigned char *host_bytes(size_t bytes)
 {
     unsigned char *staging = malloc(bytes);
@@ -60,7 +67,8 @@ static void *block_of(blocks *all, const void *host, size_t bytes)
     assert_true(all->count < MAX_BLOCKS);
     void *base = NULL;
     unsigned char *staging = host_bytes(bytes + 2 * GUARD);
-    memset(staging, GUARD_BYTE, bytes + 2 * GUARD);
+    for (size_t k = 0; k < GUARD; k++)
+        staging[k] = staging[GUARD + bytes + k] = guard_byte(k);
     memset(staging + GUARD, 0xff, bytes);
     if (host) memcpy(staging + GUARD, host, bytes);
     FUT_TEST_OK(all->bk->alloc(all->bk, bytes + 2 * GUARD, &base));
@@ -88,7 +96,7 @@ static void blocks_release(blocks *all)
         unsigned char *staging = host_bytes(bytes + 2 * GUARD);
         get(all->bk, staging, all->base[i], bytes + 2 * GUARD);
         for (size_t k = 0; k < GUARD; k++)
-            if (staging[k] != GUARD_BYTE || staging[GUARD + bytes + k] != GUARD_BYTE)
+            if (staging[k] != guard_byte(k) || staging[GUARD + bytes + k] != guard_byte(k))
                 fail_msg("block %d of %zu bytes was written outside", i, bytes);
         free(staging);
         all->bk->free(all->bk, all->base[i]);
