@@ -2,6 +2,7 @@
 #include "dist/boot.h"
 #include "launch/args.h"
 #include "launch/bench.h"
+#include "launch/bench_plan.h"
 #include "launch/command.h"
 
 #include <stdio.h>
@@ -13,6 +14,10 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE('n', "steps", "N", "20", "steps that are measured"),
     FUT_ARG_VALUE(0, "warm-up", "N", "4", "steps before them"),
     FUT_ARG_FLAG(0, "json", "print an object"),
+    FUT_ARG_FLAG(0, "plan", "measure nothing: print what a step must move and compute, kind by kind, and the least time that takes"),
+    FUT_ARG_FLAG(0, "layers", "with --plan: every layer"),
+    FUT_ARG_VALUE(0, "peak", "TFLOPS", NULL, "with --plan: what the device computes; an H100's by default"),
+    FUT_ARG_VALUE(0, "bandwidth", "GB/S", NULL, "with --plan: what its memory moves; an H100's by default"),
     FUT_ARG_END,
 };
 
@@ -79,6 +84,16 @@ static fut_status print_json(const fut_config *config, const fut_bench_result *r
     return st;
 }
 
+static fut_status plan(const fut_config *config, const fut_args *args)
+{
+    fut_bench_device device = {0};
+    if (fut_args_is_given(args, "peak")) FUT_TRY(fut_args_get_f64(args, "peak", 1e-6, 1e9, &device.flops));
+    if (fut_args_is_given(args, "bandwidth")) FUT_TRY(fut_args_get_f64(args, "bandwidth", 1e-6, 1e9, &device.bandwidth));
+    device.flops *= 1e12;
+    device.bandwidth *= 1e9;
+    return fut_bench_print_plan(config, &device, fut_args_is_given(args, "layers"));
+}
+
 static fut_status bench(fut_comm *comm, int argc, char **argv)
 {
     fut_status st = FUT_OK;
@@ -94,6 +109,10 @@ static fut_status bench(fut_comm *comm, int argc, char **argv)
     }
     FUT_TRY_GOTO(fut_comm_agree(comm, st), out);
     if (args == NULL) goto out;
+    if (fut_args_is_given(args, "plan")) {
+        if (fut_comm_rank(comm) == 0) st = plan(config, args);
+        goto out;
+    }
     fut_comm_set_deadline(comm, config->train.deadline);
     FUT_TRY_GOTO(fut_bench_run(config, comm, &options, &result), out);
     if (fut_comm_rank(comm) == 0) st = fut_args_is_given(args, "json") ? print_json(config, &result) : print_text(config, &result);

@@ -78,6 +78,38 @@ void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out)
     (void)snprintf(layer_out->name, sizeof layer_out->name, "%.*s", (int)(leaf - tensor), tensor);
 }
 
+void fut_net_layer_traffic(const fut_net *net, int i, int64_t n, fut_net_traffic *traffic_out)
+{
+    const fut_graph *graph = net->graph;
+    const fut_node *node = &graph->nodes[i];
+    fut_shape4 xs = graph->values[node->x].shape, ys = graph->values[node->y].shape;
+    double act = (double)fut_dtype_size(net->spec.dtype), real = (double)fut_dtype_size(net->spec.real), images = (double)n;
+    double x = images * (double)(xs.c * xs.h * xs.w) * (graph->values[node->x].plain ? real : act);
+    double y = images * (double)(ys.c * ys.h * ys.w) * (graph->values[node->y].plain ? real : act);
+    double residual = node->residual == FUT_VALUE_NONE ? 0 : y, flops = 2 * images * (double)macs_of(node, xs, ys), weights = 0;
+    bool first = node->x == 0;
+    for (int k = 0; k < node->params; k++)
+        weights += (double)graph->tensors[node->param[k]].count;
+    *traffic_out = (fut_net_traffic){.forward = x + y, .backward = x + y};
+    switch (node->kind) {
+    case FUT_NODE_CONV:
+        *traffic_out = (fut_net_traffic){x + y + weights * act, (first ? 0 : x + y + weights * act) + x + y + weights * real, flops,
+                                         first ? flops : 2 * flops};
+        break;
+    case FUT_NODE_NORM_ACT:
+        *traffic_out = (fut_net_traffic){2 * x + y + residual, 3 * x + 2 * y + (node->norm_act.residual_after ? 0 : residual), 0, 0};
+        break;
+    case FUT_NODE_SQUEEZE_EXCITE:
+        *traffic_out = (fut_net_traffic){2 * x + y, 2 * x + 2 * y, flops, 2 * flops};
+        break;
+    case FUT_NODE_LINEAR:
+        *traffic_out = (fut_net_traffic){x + y + weights * real, 2 * (x + y + weights * real), flops, 2 * flops};
+        break;
+    default:
+        break;
+    }
+}
+
 fut_status fut_net_measure(const fut_net *net, int64_t n, bool training, fut_net_memory *memory_out)
 {
     fut_plan *plan = NULL;

@@ -17,6 +17,18 @@ typedef struct fut_net_layer {
     int64_t macs; /* multiply-adds of one image's forward in convolutions, linear layers and squeeze-excite's; the rest is 0 */
 } fut_net_layer;
 
+/* Bytes of memory that a layer's kernels move for n images, each operand counted as often as a kernel passes over it, activations dense:
+ *   conv     forward x + w + y; backward dy + w + dx (not for the first layer) and x + dy + dw
+ *   norm     forward 2 x + y (+ residual); backward 2 (x + dy) + dx, + the residual's gradient where it is inside the activation
+ *   s-e      forward 2 x + y; backward x + 2 dy + dx        pools   forward x + y; backward dy + dx
+ *   linear   forward x + w + y; backward 2 dy + w + dx + x + dw */
+typedef struct fut_net_traffic {
+    double forward, backward;
+    double forward_flops,
+        backward_flops; /* 2 a multiply-add of convolutions and linear layers; backward is twice forward, once for the first layer */
+} fut_net_traffic;
+void fut_net_layer_traffic(const fut_net *net, int i, int64_t n, fut_net_traffic *traffic_out);
+
 int fut_net_layer_count(const fut_net *net);
 void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out);
 
