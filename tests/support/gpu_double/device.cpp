@@ -12,6 +12,19 @@ namespace gpu_double
 namespace
 {
 
+const struct {
+    cudaError_t error;
+    const char *name, *text;
+} errors[] = {
+#define GPU_DOUBLE_ENUM(tag)
+#define GPU_DOUBLE_VALUE(name, value)
+#define GPU_DOUBLE_ERROR(name, value, text) {name, #name, text},
+#define GPU_DOUBLE_ENUM_END(tag)
+#define GPU_DOUBLE_CONSTANT(name, value)
+#define GPU_DOUBLE_FUNCTION(result, name, parameters)
+#include "include/cuda_runtime.def"
+};
+
 /* What every call that needs a driver and a device says without one. */
 cudaError_t no_device()
 {
@@ -207,25 +220,15 @@ cudaError_t cudaPeekAtLastError(void)
 
 const char *cudaGetErrorName(cudaError_t error)
 {
-    switch (error) {
-#define X(name, number, text)                                                                                                              \
-    case name:                                                                                                                             \
-        return #name;
-        GPU_DOUBLE_CUDA_ERRORS(X)
-#undef X
-    }
+    for (const auto &row : errors)
+        if (row.error == error) return row.name;
     return "unrecognized error code";
 }
 
 const char *cudaGetErrorString(cudaError_t error)
 {
-    switch (error) {
-#define X(name, number, text)                                                                                                              \
-    case name:                                                                                                                             \
-        return text;
-        GPU_DOUBLE_CUDA_ERRORS(X)
-#undef X
-    }
+    for (const auto &row : errors)
+        if (row.error == error) return row.text;
     return "unrecognized error code";
 }
 

@@ -91,6 +91,7 @@ struct action {
 struct delivery {
     place at;
     unsigned char *dst;
+    size_t bytes;
     std::vector<unsigned char> data;
     bool arrived = false;
 };
@@ -100,6 +101,7 @@ struct source {
     place at;
     const unsigned char *src;
     size_t bytes;
+    bool checked; /* false: a download before it still changes the bytes */
     uint64_t hash;
 };
 

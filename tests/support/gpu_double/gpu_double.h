@@ -1,13 +1,13 @@
-/* The GPU double: a strict CPU stand-in for the CUDA runtime. This header is what its other halves (cuDNN, cuBLASLt, NCCL), the host version
- * of gpu_kernel.h and the tests use; the product never sees it.
+/* The GPU double: a strict CPU stand-in for the CUDA runtime. This header is what its other halves (cuDNN, cuBLASLt, NCCL), the host
+ * version of gpu_kernel.h and the tests use; the product never sees it.
  *
  *     device address   ──────── + one fixed distance ────────▶   real memory
  *     PROT_NONE: host code that touches it dies                  only what runs on a stream may touch it: gpu_double_access
  *
  * Surprises:
- *   - cudaMalloc's addresses are numbers nobody can dereference. Code on a stream turns them into real ones with gpu_double_access (kernels'
- *     pointer arguments, also inside structs passed by value, are turned for them). A pointer *stored in device memory* is not turned: a
- *     kernel that loads one faults. Pass pointers as arguments.
+ *   - cudaMalloc's addresses are numbers nobody can dereference. Code on a stream turns them into real ones with gpu_double_access
+ * (kernels' pointer arguments, also inside structs passed by value, are turned for them). A pointer *stored in device memory* is not
+ * turned: a kernel that loads one faults. Pass pointers as arguments.
  *   - Fresh device, pinned and shared memory is full of 0xFF bytes: NaN in f16, bf16, f32 and f64, -1 in integers.
  *   - Order is checked, not only exercised: every operation says what it reads and writes, and one that touches what another stream's
  *     operation wrote (or writes what it read), with no event or host wait between the two, is reported although it ran well this time.
@@ -24,14 +24,12 @@
  * Environment, read at the first call:
  *   GPU_DOUBLE_DEVICES=4         pretended GPUs (0: none)          GPU_DOUBLE_MEMORY=2147483648   bytes of each
  *   GPU_DOUBLE_DRIVER=13000      driver version; 0: no driver      GPU_DOUBLE_NAMES=A,B           names of the devices, the last repeats
- *   GPU_DOUBLE_SEED=1            order of blocks, threads, delays  GPU_DOUBLE_DELAY_US=100        longest pause before an operation; 0: none
- *   GPU_DOUBLE_FAIL=entry:n=code[@rank],...   the n-th call (from 1) of entry returns code; n may be 7+ (from the 7th on). entry "kernel": the
- *                                n-th kernel run fails asynchronously, "stream": the n-th operation of any kind. code may be "die" (SIGKILL)
- *                                or "hang" (never returns; for kernel and stream: the stream never goes on). @rank: only there, by
- *                                OMPI_COMM_WORLD_RANK
- *   GPU_DOUBLE_COUNT=file        "entry calls" lines, appended at exit (a %r in the name becomes the rank)
- *   GPU_DOUBLE_LEAKS=1           at exit, name what was never freed; 2: and make the exit status 99
- *   CUDA_VISIBLE_DEVICES         as in CUDA: indices; empty: no device */
+ *   GPU_DOUBLE_SEED=1            order of blocks, threads, delays  GPU_DOUBLE_DELAY_US=100        longest pause before an operation; 0:
+ * none GPU_DOUBLE_FAIL=entry:n=code[@rank],...   the n-th call (from 1) of entry returns code; n may be 7+ (from the 7th on). entry
+ * "kernel": the n-th kernel run fails asynchronously, "stream": the n-th operation of any kind. code may be "die" (SIGKILL) or "hang"
+ * (never returns; for kernel and stream: the stream never goes on). @rank: only there, by OMPI_COMM_WORLD_RANK GPU_DOUBLE_COUNT=file "entry
+ * calls" lines, appended at exit (a %r in the name becomes the rank) GPU_DOUBLE_LEAKS=1           at exit, name what was never freed; 2:
+ * and make the exit status 99 CUDA_VISIBLE_DEVICES         as in CUDA: indices; empty: no device */
 #ifndef GPU_DOUBLE_H
 #define GPU_DOUBLE_H
 
@@ -52,7 +50,7 @@ bool gpu_double_enter(const char *entry, int *status);
 
 /* A misuse: prints "gpu double: ..." and aborts, or counts (GPU_DOUBLE_STRICT=0). */
 void gpu_double_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int gpu_double_reports(void);            /* misuses so far */
+int gpu_double_reports(void);             /* misuses so far */
 const char *gpu_double_last_report(void); /* the text of the latest, "" if none; valid until the next one on this thread */
 
 /* What an operation touches. */
@@ -70,9 +68,9 @@ bool gpu_double_check_device(const void *ptr, size_t bytes, const char *what, bo
 void *gpu_double_access(const void *ptr);
 
 /* Run fn(arg) on the stream, after what was enqueued before, then free_arg(arg) (may be NULL). During capture nothing runs: fn runs at each
- * launch of the graph and free_arg when the graph and its last executable are destroyed. Ranges are checked (validity now, order now or at each
- * launch) and copied. On error fn never runs and free_arg has been called. name: static text for reports.
- * Errors: cudaErrorInvalidValue, cudaErrorInvalidResourceHandle, a sticky error, cudaErrorStreamCaptureInvalidated. */
+ * launch of the graph and free_arg when the graph and its last executable are destroyed. Ranges are checked (validity now, order now or at
+ * each launch) and copied. On error fn never runs and free_arg has been called. name: static text for reports. Errors:
+ * cudaErrorInvalidValue, cudaErrorInvalidResourceHandle, a sticky error, cudaErrorStreamCaptureInvalidated. */
 typedef void (*gpu_double_fn)(void *arg);
 cudaError_t gpu_double_enqueue(cudaStream_t stream, const char *name, gpu_double_fn fn, void *arg, gpu_double_fn free_arg,
                                const gpu_double_range *ranges, int count);
@@ -94,8 +92,8 @@ int gpu_double_leaks(void);                   /* blocks, streams, events, graphs
 typedef struct gpu_double_kernel {
     const char *name;
     dim3 grid, block;
-    size_t shared_bytes;        /* dynamic */
-    bool sync;                  /* body is one thread, each on a fiber; else body is the loop over the threads of a block */
+    size_t shared_bytes; /* dynamic */
+    bool sync;           /* body is one thread, each on a fiber; else body is the loop over the threads of a block */
     void (*body)(void *args);
     void *args;
     void (*free_args)(void *args);
@@ -123,8 +121,8 @@ typedef struct gpu_double_touch {
     int16_t writer, reader; /* threads; reader -1: several */
 } gpu_double_touch;
 
-/* One shared array. The header's own code looks at bounds and touches; _refuse says what is wrong and leaves the kernel. After _raw (a plain
- * pointer was taken) only bounds and the guards between arrays are looked at. */
+/* One shared array. The header's own code looks at bounds and touches; _refuse says what is wrong and leaves the kernel. After _raw (a
+ * plain pointer was taken) only bounds and the guards between arrays are looked at. */
 typedef struct gpu_double_shared {
     unsigned char *data;
     gpu_double_touch *touch;
@@ -142,11 +140,12 @@ void gpu_double_shared_refuse(const gpu_double_shared *array, int64_t index, boo
 void gpu_double_sync(int line);
 /* Exchange among the lanes of a warp: value is replaced by that of lane `source`; where that lane does not exist, by 0xFF bytes. */
 void gpu_double_shuffle(void *value, size_t size, int source, int line);
-/* Each thread of a warp (or block, then also a FUT_SYNC) brings a value of at most 8 bytes; when all have, combine works on their slots of 8
- * bytes in the order of the threads, and each takes its slot's value. */
+/* Each thread of a warp (or block, then also a FUT_SYNC) brings a value of at most 8 bytes; when all have, combine works on their slots of
+ * 8 bytes in the order of the threads, and each takes its slot's value. */
 typedef void (*gpu_double_combine)(unsigned char *slots, size_t n);
 void gpu_double_collect(void *value, size_t size, bool whole_block, gpu_double_combine combine, int line);
-/* A kernel's own error: prints kernel, block, thread; the kernel ends (cudaErrorIllegalAddress or the given one), or abort. Does not return. */
+/* A kernel's own error: prints kernel, block, thread; the kernel ends (cudaErrorIllegalAddress or the given one), or abort. Does not
+ * return. */
 void gpu_double_kernel_error(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 #ifdef __cplusplus

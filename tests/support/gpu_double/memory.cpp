@@ -128,7 +128,7 @@ cudaError_t allocate_pinned(size_t bytes, void **out)
 void release(block *b)
 {
     world &w = the_world();
-    check_guards(*b, "the free of it");
+    check_guards(*b, "free");
     ASAN_UNPOISON_MEMORY_REGION(b->mapped, b->mapped_bytes);
     if (b->device < 0) {
         forget_host_block(*b);
@@ -263,7 +263,7 @@ void check_guards([[maybe_unused]] const block &b, [[maybe_unused]] const char *
         if (sizes[i] == 0 || (spans[i][0] == 0xff && memcmp(spans[i], spans[i] + 1, sizes[i] - 1) == 0)) continue;
         for (size_t k = 0; k < sizes[i]; k++)
             if (spans[i][k] != 0xff) {
-                report("%s: somebody wrote %lld bytes from the start of a block of %zu bytes of %s memory", after,
+                report("'%s': somebody wrote %lld bytes from the start of a block of %zu bytes of %s memory", after,
                        static_cast<long long>(spans[i] + k - b.real), b.bytes, b.device < 0 ? "pinned" : "device");
                 break;
             }

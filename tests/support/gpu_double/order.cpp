@@ -175,7 +175,7 @@ void host_learns(const knowledge &known)
     });
     w.sources.remove_if([](const source &s) {
         if (!known_to_host(s.at)) return false;
-        if (hash_of(s.src, s.bytes) != s.hash)
+        if (s.checked && hash_of(s.src, s.bytes) != s.hash)
             report("the host changed pinned memory at %p (%zu bytes) before it had waited for the upload from there",
                    static_cast<const void *>(s.src), s.bytes);
         return true;
@@ -188,22 +188,23 @@ void submit_copy(const action &a, place at, operation &op)
     if (a.to_host && find_block(a.dst) != nullptr) {
         unsigned char *dst = static_cast<unsigned char *>(a.dst);
         bool in_use = false; /* by an upload before us, which must find its bytes */
-        w.sources.remove_if([&](const source &s) {
-            const bool same = overlap(s.src, s.bytes, dst, a.bytes);
-            in_use = in_use || same;
-            return same;
-        });
+        for (source &s : w.sources)
+            if (overlap(s.src, s.bytes, dst, a.bytes)) {
+                in_use = true;
+                s.checked = false;
+            }
         if (!in_use) memset(dst, 0xff, a.bytes);
         op.to_host = std::make_shared<delivery>();
         op.to_host->at = at;
         op.to_host->dst = dst;
+        op.to_host->bytes = a.bytes;
         w.deliveries.push_back(op.to_host);
     }
     if (a.from_host && find_block(a.src) != nullptr) {
         const unsigned char *src = static_cast<const unsigned char *>(a.src);
-        for (const std::shared_ptr<delivery> &d : w.deliveries)
-            if (overlap(d->dst, a.bytes, src, a.bytes)) return; /* its bytes are still to come */
-        w.sources.push_back({at, src, a.bytes, hash_of(src, a.bytes)});
+        const bool changing = std::any_of(w.deliveries.begin(), w.deliveries.end(),
+                                          [&](const std::shared_ptr<delivery> &d) { return overlap(d->dst, d->bytes, src, a.bytes); });
+        w.sources.push_back({at, src, a.bytes, !changing, changing ? 0 : hash_of(src, a.bytes)});
     }
 }
 
@@ -212,7 +213,7 @@ void run_copy(const action &a, delivery *to_host, guard &held)
     world &w = the_world();
     if (a.from_host)
         w.deliveries.remove_if([&](const std::shared_ptr<delivery> &d) {
-            if (!d->arrived || !overlap(d->dst, d->data.size(), static_cast<const unsigned char *>(a.src), a.bytes)) return false;
+            if (!d->arrived || !overlap(d->dst, d->bytes, static_cast<const unsigned char *>(a.src), a.bytes)) return false;
             hand_over(*d);
             return true;
         });

@@ -59,6 +59,7 @@ void run(cudaStream_t s, const operation &op, guard &held)
 {
     world &w = the_world();
     const action &a = *op.run;
+    if (w.sticky != cudaSuccess) return;
     held.unlock();
     dawdle(s);
     const bool failed = fails_by_plan(a);

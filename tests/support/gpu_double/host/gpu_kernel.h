@@ -102,7 +102,9 @@ template <typename... P, void (*Kernel)(P...)> struct kernel<Kernel> {
 template <typename T> class element
 {
   public:
-    element(const gpu_double_shared *array, int64_t index) : array_(array), index_(index) {}
+    element(const gpu_double_shared *array, int64_t index) : array_(array), index_(index)
+    {
+    }
     element(const element &) = default;
     operator T() const
     {
@@ -111,7 +113,8 @@ template <typename T> class element
             const gpu_double_place &here = gpu_double_here;
             gpu_double_touch &t = array_->touch[index_ * array_->stride];
             const int16_t me = static_cast<int16_t>(here.number);
-            if (t.written < here.block_epoch || (t.written == here.epoch && t.writer != me)) gpu_double_shared_refuse(array_, index_, false);
+            if (t.written < here.block_epoch || (t.written == here.epoch && t.writer != me))
+                gpu_double_shared_refuse(array_, index_, false);
             t.reader = t.read == here.epoch && t.reader != me ? int16_t(-1) : me;
             t.read = here.epoch;
         }
@@ -181,7 +184,9 @@ template <typename T> class element
 template <typename T> class fut_shared
 {
   public:
-    fut_shared(const gpu_double_shared *array, int64_t offset = 0) : array_(array), offset_(offset) {}
+    fut_shared(const gpu_double_shared *array, int64_t offset = 0) : array_(array), offset_(offset)
+    {
+    }
     template <typename I> gpu_double_host::element<T> operator[](I index) const
     {
         return gpu_double_host::element<T>(array_, offset_ + static_cast<int64_t>(index));
