@@ -20,7 +20,9 @@ typedef struct CUgraphExec_st *cudaGraphExec_t;
 #define GPU_DOUBLE_ENUM(tag) enum tag {
 #define GPU_DOUBLE_VALUE(name, value) name = (value),
 #define GPU_DOUBLE_ERROR(name, value, text) name = (value),
-#define GPU_DOUBLE_ENUM_END(tag) };
+#define GPU_DOUBLE_ENUM_END(tag)                                                                                                           \
+    }                                                                                                                                      \
+    ;
 #define GPU_DOUBLE_CONSTANT(name, value)
 #define GPU_DOUBLE_FUNCTION(result, name, parameters)
 #include "cuda_runtime.def"
@@ -63,7 +65,9 @@ struct cudaDeviceProp {
 typedef struct dim3 {
     unsigned int x, y, z;
 #ifdef __cplusplus
-    constexpr dim3(unsigned int vx = 1, unsigned int vy = 1, unsigned int vz = 1) : x(vx), y(vy), z(vz) {}
+    constexpr dim3(unsigned int vx = 1, unsigned int vy = 1, unsigned int vz = 1) : x(vx), y(vy), z(vz)
+    {
+    }
 #endif
 } dim3;
 
