@@ -22,13 +22,15 @@ struct act_walk {
 FUT_DEVICE_FN act_walk act_walk_of(const fut_cuda_slabs &s, bool backwards)
 {
     act_walk w;
-    const int64_t block = backwards ? static_cast<int64_t>(gridDim.x) - 1 - blockIdx.x : static_cast<int64_t>(blockIdx.x);
+    const unsigned int block = backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+    const unsigned int groups = static_cast<unsigned int>(s.groups), slabs = static_cast<unsigned int>(s.slabs);
+    const unsigned int slab = block / groups, image = slab / slabs; /* 64-bit divisions are slow */
     const int lane = static_cast<int>(threadIdx.y);
-    w.slab = block / s.groups;
-    w.image = w.slab / s.slabs;
-    const int64_t first = w.slab % s.slabs * s.slab_rows, left = s.rows - first;
+    w.slab = slab;
+    w.image = image;
+    const int64_t first = slab % slabs * s.slab_rows, left = s.rows - first;
     w.rows = static_cast<int>(left < s.slab_rows ? left : s.slab_rows);
-    w.channel = (static_cast<int>(block % s.groups) * s.columns + static_cast<int>(threadIdx.x)) * s.pack;
+    w.channel = (static_cast<int>(block % groups) * s.columns + static_cast<int>(threadIdx.x)) * s.pack;
     w.count = lane < w.rows && w.channel < s.channels ? (w.rows - lane + s.lanes - 1) / s.lanes : 0;
     w.head = (w.image * s.rows + first) * s.channels + w.channel;
     w.row = first + lane;

@@ -34,9 +34,8 @@ enum { FUT_CUDA_PACK = 4, FUT_CUDA_BLOCK = 256 /* threads of a block of slabs, a
 /* Batch norm, as f32 arrays [channels]. */
 typedef struct fut_cuda_norm {
     const float *mean;
-    const float *mean_low;             /* mean + mean_low is exact; NULL: 0 */
-    const float *inv;                  /* 1 / sqrt(variance + eps), or NULL: */
-    const float *variance;             /* from here */
+    const float *inv, *mean_low;       /* of a batch: 1 / sqrt(variance + eps), and what rounding took from the mean */
+    const float *variance;             /* where inv is NULL */
     const float *gamma, *beta, *slope; /* slope: PRELU only */
     double eps;
     fut_act_kind act;

@@ -16,14 +16,26 @@ template <int V> struct norm_channels {
 
 template <norm_kind KIND, int V> FUT_DEVICE_FN void load_channels(const fut_cuda_norm &norm, int channel, norm_channels<V> &c)
 {
+    float gamma[V];
     act_load_reals(norm.mean + channel, c.mean);
+    act_load_reals(norm.gamma + channel, gamma);
     act_load_reals(norm.beta + channel, c.beta);
     if (KIND == NORM_PRELU) act_load_reals(norm.slope + channel, c.slope);
+    if (norm.inv) {
+        act_load_reals(norm.inv + channel, c.inv);
+        act_load_reals(norm.mean_low + channel, c.low);
+    } else {
+        float variance[V];
+        act_load_reals(norm.variance + channel, variance);
+        FUT_UNROLL
+        for (int v = 0; v < V; v++) {
+            c.inv[v] = 1.0f / sqrtf(variance[v] + static_cast<float>(norm.eps));
+            c.low[v] = 0;
+        }
+    }
     FUT_UNROLL
     for (int v = 0; v < V; v++) {
-        c.inv[v] = norm.inv ? norm.inv[channel + v] : 1.0f / sqrtf(norm.variance[channel + v] + static_cast<float>(norm.eps));
-        c.scale[v] = norm.gamma[channel + v] * c.inv[v];
-        c.low[v] = norm.mean_low ? norm.mean_low[channel + v] : 0;
+        c.scale[v] = gamma[v] * c.inv[v];
         c.beta[v] -= c.low[v] * c.scale[v];
     }
 }
@@ -208,11 +220,14 @@ FUT_KERNEL_FN FUT_OCCUPANCY(FUT_CUDA_BLOCK, 3) void grad_of_norm(const fut_cuda_
     if (w.count == 0) return;
     norm_channels<V> c;
     load_channels<KIND>(norm, w.channel, c);
+    const float per_row = 1.0f / static_cast<float>(s.rows);
     float per_x[V], offset[V];
+    act_load_reals(dgamma + w.channel, per_x);
+    act_load_reals(dbeta + w.channel, offset);
     FUT_UNROLL
     for (int v = 0; v < V; v++) {
-        per_x[v] = c.inv[v] * dgamma[w.channel + v] / static_cast<float>(s.rows);
-        offset[v] = dbeta[w.channel + v] / static_cast<float>(s.rows) - c.low[v] * per_x[v];
+        per_x[v] *= c.inv[v] * per_row;
+        offset[v] = offset[v] * per_row - c.low[v] * per_x[v];
     }
     for (int i = 0; i < w.count; i += rows_at_once) {
         fut_pack<T, V> in[rows_at_once], residual[rows_at_once], gradient[rows_at_once];
