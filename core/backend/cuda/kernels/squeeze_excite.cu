@@ -28,12 +28,19 @@ template <int ROWS> FUT_DEVICE_FN void matvec(int rows, int cols, const float *w
 FUT_DEVICE_FN void matvec_transposed(int rows, int cols, const float *w, const fut_shared<float> in, const fut_shared<float> out,
                                      const fut_shared<float> shared)
 {
+    constexpr int rows_at_once = 4;
     const int warp = static_cast<int>(threadIdx.x) / WARP, lane = static_cast<int>(threadIdx.x) % WARP;
     for (int first = 0; first < cols; first += WARP) {
         const int c = first + lane;
         float sum = 0;
-        for (int r = warp; c < cols && r < rows; r += EXCITE_WARPS)
-            sum += w[static_cast<int64_t>(r) * cols + c] * in[r];
+        for (int r = warp; c < cols && r < rows; r += rows_at_once * EXCITE_WARPS) {
+            FUT_UNROLL
+            for (int u = 0; u < rows_at_once; u++) {
+                const int row = r + u * EXCITE_WARPS < rows ? r + u * EXCITE_WARPS : rows - 1;
+                const float value = in[row], factor = w[static_cast<int64_t>(row) * cols + c];
+                sum += r + u * EXCITE_WARPS < rows ? factor * value : 0;
+            }
+        }
         shared[warp * WARP + lane] = sum;
         FUT_SYNC();
         if (warp == 0 && c < cols) {
