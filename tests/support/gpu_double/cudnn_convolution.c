@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#pragma GCC optimize("O3") /* -O2 leaves most loops of gcc 12 scalar */
+
 enum { BLOCK = 512 }; /* output pixels */
 
 typedef struct conv {
@@ -31,13 +33,24 @@ static int64_t first_of(const conv *v, int64_t length)
     return (int64_t)(v->turned_anywhere ? (v->turn * 7919 + 1) % (uint64_t)length : (v->turn * (uint64_t)length / 4) % (uint64_t)length);
 }
 
-/* Where tap (r, s) of output pixel p lies in x, in pixels; -1: in the padding. */
-static int64_t source_of(const conv *v, int64_t p, int64_t r, int64_t s)
+/* Where the patch of an output pixel begins in x: the image's first pixel, and row and column, which may lie in the padding. */
+typedef struct corner {
+    int64_t image, row, column;
+} corner;
+
+static corner corner_of(const conv *v, int64_t p)
 {
     const cudnn_convolution *c = &v->op->convolution;
-    const int64_t n = p / (v->oh * v->ow), oy = p / v->ow % v->oh, ox = p % v->ow;
-    const int64_t y = oy * c->strides[0] - c->pre[0] + r * c->dilations[0], x = ox * c->strides[1] - c->pre[1] + s * c->dilations[1];
-    return y < 0 || y >= v->h || x < 0 || x >= v->w ? -1 : (n * v->h + y) * v->w + x;
+    return (corner){.image = p / (v->oh * v->ow) * v->h * v->w,
+                    .row = p / v->ow % v->oh * c->strides[0] - c->pre[0],
+                    .column = p % v->ow * c->strides[1] - c->pre[1]};
+}
+
+/* Where tap (r, s) lies in x, in pixels; -1: in the padding. */
+static int64_t source_of(const conv *v, const corner *at, int64_t r, int64_t s)
+{
+    const int64_t y = at->row + r * v->op->convolution.dilations[0], x = at->column + s * v->op->convolution.dilations[1];
+    return y < 0 || y >= v->h || x < 0 || x >= v->w ? -1 : at->image + y * v->w + x;
 }
 
 /* A patch is a pixel: x itself holds the patches. */
@@ -51,23 +64,22 @@ static bool is_pointwise(const conv *v)
 /* Copies the patches of count pixels from p on, or adds them back (to dx). */
 static void move_patches(const conv *v, int64_t group, int64_t p, int64_t count, float *patches, bool back)
 {
-    const int64_t row = v->groups * v->c;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        const corner at = corner_of(v, p + i);
         for (int64_t r = 0; r < v->r; r++)
             for (int64_t s = 0; s < v->s; s++) {
                 float *patch = patches + i * v->patch + (r * v->s + s) * v->c;
-                const int64_t source = source_of(v, p + i, r, s);
-                float *x = v->x + source * row + group * v->c;
-                if (source < 0) {
-                    for (int64_t c = 0; c < v->c && !back; c++)
-                        patch[c] = 0;
-                } else {
-                    for (int64_t c = 0; c < v->c && back; c++)
+                const int64_t source = source_of(v, &at, r, s);
+                float *x = v->x + (source * v->groups + group) * v->c;
+                if (source < 0 && !back)
+                    memset(patch, 0, (size_t)v->c * sizeof(float));
+                else if (!back)
+                    memcpy(patch, x, (size_t)v->c * sizeof(float));
+                else if (source >= 0)
+                    for (int64_t c = 0; c < v->c; c++)
                         x[c] += patch[c];
-                    for (int64_t c = 0; c < v->c && !back; c++)
-                        patch[c] = x[c];
-                }
             }
+    }
 }
 
 /* [k, patch] to [patch, k] */
@@ -124,9 +136,10 @@ static void run_depthwise(const conv *v)
     transpose(v->filter, channels, taps, filter);
     for (int64_t i = 0; i < v->pixels; i++) {
         const int64_t p = (start + i) % v->pixels;
+        const corner at = corner_of(v, p);
         float *y = v->y + p * channels;
         for (int64_t j = 0; j < taps; j++) {
-            const int64_t t = (first + j) % taps, source = source_of(v, p, t / v->s, t % v->s);
+            const int64_t t = (first + j) % taps, source = source_of(v, &at, t / v->s, t % v->s);
             if (source < 0) continue;
             float *x = v->x + source * channels, *f = filter + t * channels;
             if (v->op->kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#pragma GCC optimize("O3") /* -O2 leaves most loops of gcc 12 scalar */
+
 size_t dnn_size(dnn_number number)
 {
     return number == DNN_F32 ? 4 : 2;
@@ -183,13 +185,13 @@ ALWAYS_INLINE void multiply(const product *p)
 
 #if defined(__x86_64__)
 /* No FMA: both variants, and so all machines, give the same bits. */
-__attribute__((target("avx2"), optimize("O3"))) static void multiply_avx2(const product *p)
+__attribute__((target("avx2"))) static void multiply_avx2(const product *p)
 {
     multiply(p);
 }
 #endif
 
-__attribute__((optimize("O3"))) static void multiply_plain(const product *p)
+static void multiply_plain(const product *p)
 {
     multiply(p);
 }
