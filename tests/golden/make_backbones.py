@@ -27,7 +27,7 @@ CASES = {
     "tf_efficientnetv2_b1_48": ("tf_efficientnetv2_b1", 48, False),
     "tf_efficientnetv2_b2_33": ("tf_efficientnetv2_b2", 33, False),
     "tf_efficientnetv2_b3_48": ("tf_efficientnetv2_b3", 48, False),
-    "resnet18_64": ("resnet18", 64, False),
+    "resnet18_33": ("resnet18", 33, False),
     "resnet34_33": ("resnet34", 33, False),
     "resnet50_33_norm": ("resnet50", 33, True),
     "resnet101_33": ("resnet101", 33, False),

@@ -2,7 +2,8 @@
 """Weights of the tiny network as the safetensors package writes them, with the values of net_fill.py: what tests/golden/weights.c loads.
 
 weights/tiny_f32.safetensors    with a classifier, with num_batches_tracked 7, without an embedder
-weights/tiny_f16.safetensors, weights/tiny_bf16.safetensors    without num_batches_tracked, with an embedder of 8
+weights/tiny_f16.safetensors, weights/tiny_bf16.safetensors    without num_batches_tracked, with an embedder of 8; f16 with a classifier
+                               that is called as ResNets' are, fc
 
 usage: make_weights.py (writes beside itself)
        make_weights.py check FILE   loads a file that futago wrote for `tiny` and prints the largest difference from net_fill.py's values
@@ -47,6 +48,8 @@ def main():
     save_file(full, os.path.join(HERE, "tiny_f32.safetensors"))
     for dtype, name in [(torch.float16, "tiny_f16"), (torch.bfloat16, "tiny_bf16")]:
         half = {n: v for n, v in tiny(dtype).items() if not n.endswith("num_batches_tracked")}
+        if dtype == torch.float16:
+            half |= {"fc.weight": torch.ones(2, 64), "fc.bias": torch.zeros(2)}
         save_file(half, os.path.join(HERE, f"{name}.safetensors"), metadata={"format": "pt"})
 
 
