@@ -23,5 +23,5 @@ if [ -n "$prefix" ]; then
     export OPAL_SYSCONFDIR=$prefix/etc OPAL_BINDIR=$prefix/usr/bin PMIX_INSTALL_PREFIX=$prefix/usr
     cmake_options+=("-DCMAKE_PREFIX_PATH=$prefix/usr" -DMPI_ASSUME_NO_BUILTIN_MPI=ON -DMPI_C_COMPILER=NOTFOUND
         "-DMPI_C_HEADER_DIR=$lib/openmpi/include" -DMPI_C_LIB_NAMES=mpi "-DMPI_mpi_LIBRARY=$lib/openmpi/lib/libmpi.so"
-        "-DHDF5_C_INCLUDE_DIR=$prefix/usr/include/hdf5/serial" "-DHDF5_C_LIBRARY_hdf5=$lib/hdf5/serial/libhdf5.so")
+        "-DHDF5_C_INCLUDE_DIR=$prefix/usr/include/hdf5/serial")
 fi
