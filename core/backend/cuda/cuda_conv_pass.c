@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -71,6 +72,18 @@ static fut_cudnn_problem problem_of(const fut_cuda_pass *pass, const fut_cuda_ch
     return p;
 }
 
+/* All that an algorithm's choice depends on. */
+static void print_key(const fut_cuda_pass *pass, char key_out[FUT_CUDA_KEY])
+{
+    const fut_cuda *cuda = fut_cuda_of(pass->bk);
+    const fut_conv_desc *d = &pass->desc;
+    (void)snprintf(key_out, FUT_CUDA_KEY, "%s %s x %lld,%lld,%lld,%lld w %lld,%lld,%lld stride %lld pad %lld,%lld,%lld,%lld%s%s",
+                   kind_names[pass->kind], fut_dtype_name(d->dtype), (long long)d->x.n, (long long)d->x.c, (long long)d->x.h,
+                   (long long)d->x.w, (long long)d->out_c, (long long)d->kh, (long long)d->kw, (long long)d->stride, (long long)d->pad_top,
+                   (long long)d->pad_left, (long long)d->pad_bottom, (long long)d->pad_right,
+                   cuda->tf32 && d->dtype == FUT_F32 ? " tf32" : "", cuda->deterministic ? " deterministic" : "");
+}
+
 size_t fut_cuda_pass_scratch_bytes(const fut_cuda_pass *pass)
 {
     size_t workspace = fut_cudnn_plan_workspace_bytes(pass->plan);
@@ -83,7 +96,7 @@ int64_t fut_cuda_pass_engine(const fut_cuda_pass *pass)
     return pass->choice.engine;
 }
 
-fut_status fut_cuda_pass_run(fut_cuda_pass *pass, void *x, void *w, void *y, void *scratch, fut_stream *stream)
+static fut_status run_pass(fut_cuda_pass *pass, void *x, void *w, void *y, void *scratch, fut_stream *stream)
 {
     cudnnHandle_t handle = NULL;
     const fut_conv_desc *d = &pass->desc;
@@ -101,15 +114,34 @@ fut_status fut_cuda_pass_run(fut_cuda_pass *pass, void *x, void *w, void *y, voi
     return FUT_OK;
 }
 
+fut_status fut_cuda_pass_run(fut_cuda_pass *pass, void *x, void *w, void *y, void *scratch, fut_stream *stream)
+{
+    fut_status st = run_pass(pass, x, w, y, scratch, stream);
+    if (st != FUT_OK) {
+        char key[FUT_CUDA_KEY];
+        print_key(pass, key);
+        fut_trail_context("convolution %s, engine %lld", key, (long long)pass->choice.engine);
+    }
+    return st;
+}
+
 /* ---- candidates ---- */
 
-/* An engine that refuses is no error while others are left. */
+/* Not supported is an answer, no error, while there are others to ask. */
 static fut_status note_refusal(search *s, fut_status st)
 {
-    if (st == FUT_OK || st == FUT_ERR_NO_MEMORY) return st;
+    if (st != FUT_ERR_UNSUPPORTED) return st;
     (void)snprintf(s->refusal, sizeof s->refusal, "%s", fut_trail_message());
     fut_trail_clear();
     return FUT_OK;
+}
+
+/* Nor is an engine that fails to make a plan, but it should not. */
+static fut_status note_failure(search *s, const fut_cuda_choice *choice, fut_status st)
+{
+    if (st == FUT_OK || st == FUT_ERR_UNSUPPORTED || st == FUT_ERR_NO_MEMORY) return note_refusal(s, st);
+    FUT_WARN("engine %lld of cuDNN is left out: %s", (long long)choice->engine, fut_trail_message());
+    return note_refusal(s, FUT_ERR_UNSUPPORTED);
 }
 
 static bool has_enough_of(const search *s, int64_t engine)
@@ -126,7 +158,7 @@ static fut_status add_candidate(const fut_cuda_pass *pass, const fut_cuda_choice
     fut_cudnn_problem problem = problem_of(pass, choice);
     fut_cudnn_plan *plan = NULL;
     if (has_enough_of(s, choice->engine)) return FUT_OK;
-    FUT_TRY(note_refusal(s, fut_cudnn_plan_create(cuda->cudnn, &problem, choice, &plan)));
+    FUT_TRY(note_failure(s, choice, fut_cudnn_plan_create(cuda->cudnn, &problem, choice, &plan)));
     if (plan && fut_cudnn_plan_workspace_bytes(plan) > workspace_max) fut_cudnn_plan_destroy(&plan);
     if (plan) s->found[s->count++] = (candidate){*choice, plan};
     return FUT_OK;
@@ -201,10 +233,10 @@ static fut_status trial_init(const fut_cuda_pass *pass, size_t scratch_bytes, tr
 /* Seconds of one run of the pass as it is. */
 static fut_status time_pass(fut_cuda_pass *pass, const trial *t, double *seconds_out)
 {
-    FUT_TRY(fut_cuda_pass_run(pass, t->x, t->w, t->y, t->scratch, NULL)); /* the first one loads code */
+    FUT_TRY(run_pass(pass, t->x, t->w, t->y, t->scratch, NULL)); /* the first one loads code */
     FUT_TRY(fut_cuda_event_record(pass->bk, t->from, NULL));
     for (int i = 0; i < RUNS; i++)
-        FUT_TRY(fut_cuda_pass_run(pass, t->x, t->w, t->y, t->scratch, NULL));
+        FUT_TRY(run_pass(pass, t->x, t->w, t->y, t->scratch, NULL));
     FUT_TRY(fut_cuda_event_record(pass->bk, t->to, NULL));
     FUT_TRY(fut_cuda_sync(pass->bk, NULL));
     FUT_TRY(fut_cuda_event_seconds(pass->bk, t->from, t->to, seconds_out));
@@ -218,20 +250,27 @@ static void use(fut_cuda_pass *pass, const candidate *c)
     pass->plan = c->plan;
 }
 
+/* A plan that is refused only when it runs never wins. */
+static fut_status note_slow(search *s, fut_status st, double *seconds)
+{
+    if (st == FUT_ERR_UNSUPPORTED) *seconds = INFINITY;
+    return note_refusal(s, st);
+}
+
 /* The best of two rounds counts: the first one finds the GPU's clock still low. */
-static fut_status time_all(fut_cuda_pass *pass, const search *s, const trial *t, double *best)
+static fut_status time_all(fut_cuda_pass *pass, search *s, const trial *t, double *best)
 {
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < s->count; i++) {
             double seconds = 0;
             use(pass, &s->found[i]);
-            FUT_TRY(time_pass(pass, t, &seconds));
+            FUT_TRY(note_slow(s, time_pass(pass, t, &seconds), &seconds));
             if (round == 0 || seconds < best[i]) best[i] = seconds;
         }
     return FUT_OK;
 }
 
-static fut_status pick_fastest(fut_cuda_pass *pass, const search *s, int *fastest_out)
+static fut_status pick_fastest(fut_cuda_pass *pass, search *s, int *fastest_out)
 {
     fut_status st = FUT_OK;
     trial t = {0};
@@ -250,6 +289,7 @@ static fut_status pick_fastest(fut_cuda_pass *pass, const search *s, int *fastes
                   s->found[i].choice.padded ? " padded" : "", best[i] * 1e6, fut_cudnn_plan_workspace_bytes(s->found[i].plan));
         if (best[i] < best[*fastest_out]) *fastest_out = i;
     }
+    FUT_CHECK_GOTO(isfinite(best[*fastest_out]), FUT_ERR_UNSUPPORTED, out, "no engine of cuDNN runs it: %s", s->refusal);
 out:
     pass->plan = NULL; /* the search owns them all */
     trial_fini(pass->bk, &t);
@@ -276,18 +316,6 @@ out:
 }
 
 /* ---- planning ---- */
-
-/* All that an algorithm's choice depends on. */
-static void print_key(const fut_cuda_pass *pass, char key_out[FUT_CUDA_KEY])
-{
-    const fut_cuda *cuda = fut_cuda_of(pass->bk);
-    const fut_conv_desc *d = &pass->desc;
-    (void)snprintf(key_out, FUT_CUDA_KEY, "%s %s x %lld,%lld,%lld,%lld w %lld,%lld,%lld stride %lld pad %lld,%lld,%lld,%lld%s%s",
-                   kind_names[pass->kind], fut_dtype_name(d->dtype), (long long)d->x.n, (long long)d->x.c, (long long)d->x.h,
-                   (long long)d->x.w, (long long)d->out_c, (long long)d->kh, (long long)d->kw, (long long)d->stride, (long long)d->pad_top,
-                   (long long)d->pad_left, (long long)d->pad_bottom, (long long)d->pad_right,
-                   cuda->tf32 && d->dtype == FUT_F32 ? " tf32" : "", cuda->deterministic ? " deterministic" : "");
-}
 
 /* The plan of a choice made earlier. One that this cuDNN does not take after all is a warning and leaves pass->plan NULL. */
 static fut_status take_known(fut_cuda_pass *pass, const char *key)
