@@ -117,8 +117,14 @@ static fut_status record(fut_engine *g, const fut_inputs *in, fut_step_timer *ti
     return st != FUT_OK ? st : ended;
 }
 
+void fut_engine_forget_recordings(fut_engine *g)
+{
+    g->recorded_moves = -1;
+}
+
 /* Enqueue a step's work. A device runs a full batch's step once, which plans and allocates; then it records the step in each of the two
- * places of its inputs and replays that from then on: one call instead of hundreds. */
+ * places of its inputs and replays that from then on: one call instead of hundreds. A short batch may move memory on some rank only: all
+ * ranks begin anew after it. */
 static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     bool full = in->n == g->config->train.batch;
@@ -129,7 +135,7 @@ static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *t
     } else {
         if (full) drop_recordings(g);
         FUT_TRY(work(g, in, timer));
-        if (full) g->recorded_moves = fut_net_moves(g->net);
+        g->recorded_moves = full ? fut_net_moves(g->net) : -1;
     }
     fut_net_step_taken(g->net);
     return FUT_OK;

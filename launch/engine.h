@@ -94,6 +94,10 @@ fut_status fut_engine_step(fut_engine *engine, int64_t step, const fut_inputs *i
 /* Wait for a step's outcome; borrowed until the next-but-one step. */
 fut_status fut_engine_outcome(fut_engine *engine, int64_t step, const fut_step_outcome **outcome_out) FUT_MUST_CHECK;
 
+/* The next full step is enqueued anew and then recorded again: after work that may have moved the network's memory on some rank, such as an
+ * evaluation. All ranks replay a step or none does, which NCCL asks for. */
+void fut_engine_forget_recordings(fut_engine *engine);
+
 /* From now on steps leave marks, and are enqueued anew every time instead of replayed. */
 fut_status fut_engine_mark(fut_engine *engine) FUT_MUST_CHECK;
 
