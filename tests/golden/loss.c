@@ -5,6 +5,7 @@
 #include "core/base/yaml.h"
 #include "dist/comm.h"
 #include "dist/reduce.h"
+#include "tests/support/device.h"
 #include "tests/support/support.h"
 
 #include <math.h>
@@ -85,27 +86,40 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
     fut_comm *comm = NULL;
     double e[VALUES_MAX], de[VALUES_MAX], mine[SHARDS_MAX][FUT_PAIR_SUMS];
     int64_t row[BATCH_MAX], first[SHARDS_MAX], end[SHARDS_MAX];
+    size_t ids = (size_t)g->n * sizeof(int64_t);
     size_t row_bytes = (size_t)g->dim * fut_dtype_size(o->real);
     int64_t stride = g->n % 5 ? 5 : 1; /* a permutation, so that a shard's rows lie all over the batch */
     for (int64_t i = 0; i < g->n; i++)
         row[i] = i * stride % g->n;
     configure(g, &config);
     convert(o->real, e, g->e, g->n * g->dim);
+    void *device[] = {fut_test_device(bk, e, (size_t)g->n * row_bytes),
+                      fut_test_device(bk, g->label, ids),
+                      fut_test_device(bk, g->image, ids),
+                      fut_test_device(bk, row, ids),
+                      fut_test_device(bk, NULL, sizeof mine[0]),
+                      fut_test_device(bk, NULL, (size_t)g->n * row_bytes)};
+    const int64_t *rows = device[3];
     FUT_TEST_OK(fut_comm_create_self(&comm));
     FUT_TEST_OK(fut_loss_create(bk, &config.loss, o->real, g->n, g->n, g->dim, &loss));
     assert_int_equal(loss->type->sums, FUT_PAIR_SUMS);
-    FUT_TEST_OK(fut_loss_begin(loss, g->n, e, g->label, g->image));
+    FUT_TEST_OK(fut_loss_begin(loss, g->n, device[0], device[1], device[2]));
     for (int s = 0; s < shards; s++) {
         fut_shard_range(s, shards, g->n, &first[s], &end[s]);
-        FUT_TEST_OK(fut_loss_rows(loss, end[s] - first[s], row + first[s], mine[s]));
+        FUT_TEST_OK(fut_loss_rows(loss, end[s] - first[s], rows + first[s], device[4]));
+        fut_test_from_device(bk, mine[s], device[4], sizeof mine[s]);
     }
     FUT_TEST_OK(fut_tree_sum_f64(comm, shards, mine[0], FUT_PAIR_SUMS, FUT_PAIR_SUMS, sums, "sums"));
+    fut_test_to_device(bk, device[4], sums, sizeof mine[0]);
     for (int s = 0; s < shards; s++) {
-        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], row + first[s], sums, de));
+        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], rows + first[s], device[4], device[5]));
+        fut_test_from_device(bk, de, device[5], (size_t)(end[s] - first[s]) * row_bytes);
         for (int64_t i = first[s]; i < end[s]; i++)
             memcpy((char *)gradient + (size_t)row[i] * row_bytes, (const char *)de + (size_t)(i - first[s]) * row_bytes, row_bytes);
     }
     loss->type->report(sums, report);
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        bk->free(bk, device[i]);
     fut_loss_destroy(&loss);
     fut_comm_destroy(&comm);
     fut_opt_fini(config_table, &config);
@@ -178,14 +192,14 @@ static void on_ref_f32(void **state)
     check(&(oracle){"ref", FUT_F32, 2e-6});
 }
 
-static void on_cpu(void **state)
+static void on_the_backend(void **state)
 {
     (void)state;
-    check(&(oracle){"cpu", FUT_F32, 2e-6});
+    check(&(oracle){fut_test_backend("cpu"), FUT_F32, 2e-6});
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(on_ref_f64), cmocka_unit_test(on_ref_f32), cmocka_unit_test(on_cpu)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(on_ref_f64), cmocka_unit_test(on_ref_f32), cmocka_unit_test(on_the_backend)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
