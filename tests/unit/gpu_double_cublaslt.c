@@ -501,15 +501,31 @@ static void test_calls(void **state)
     free(host);
 }
 
-int main(void)
+static void test_leaks(void **state)
 {
+    (void)state;
+    expect_leak("leak", "never destroyed: 2 cuBLASLt objects, one is a matrix layout");
+}
+
+static int leak(void)
+{
+    cublasLtMatrixLayout_t layout;
+    OK(cublasLtCreate(&handle));
+    OK(cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, 4, 5, 4));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) return leak();
     setenv("GPU_DOUBLE_STRICT", "0", 1);
     setenv("GPU_DOUBLE_FAIL", "cublasLtMatmulPreferenceCreate:1=3", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attributes),     cmocka_unit_test(test_products_are_right),
         cmocka_unit_test(test_bias_gradients), cmocka_unit_test(test_in_place_and_device_scalars),
         cmocka_unit_test(test_heuristics),     cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_calls),          cmocka_unit_test(test_leaks),
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

@@ -406,8 +406,24 @@ static void test_shared_workspace(void **state)
     assert_int_equal(cudaFree(memory), cudaSuccess);
 }
 
-int main(void)
+static void test_leaks(void **state)
 {
+    (void)state;
+    expect_leak("leak", "never destroyed: 1 cuDNN handles, 2 descriptors, one is a CUDNN_BACKEND_TENSOR_DESCRIPTOR");
+}
+
+static int leak(void)
+{
+    OK(cudnnCreate(&handle));
+    create(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    create(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) return leak();
     setenv("GPU_DOUBLE_STRICT", "0", 1);
     setenv("GPU_DOUBLE_FAIL", "cudnnGetStream:1=4000", 1);
     const struct CMUnitTest tests[] = {
@@ -416,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_heuristics),      cmocka_unit_test(test_results_need_descriptors),
         cmocka_unit_test(test_engines_by_hand), cmocka_unit_test(test_handles),
         cmocka_unit_test(test_execution),       cmocka_unit_test(test_shared_workspace),
+        cmocka_unit_test(test_leaks),
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

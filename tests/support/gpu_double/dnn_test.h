@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -35,6 +37,23 @@ static inline void expect(long got, long want, int before, const char *report, c
         expect(status_given, (long)(status), reports_before, (report), #call, __LINE__);                                                   \
     } while (0)
 #define OK(call) EXPECT(call, 0, NULL)
+
+/* Runs this program again, with one argument: what it prints at its end holds text, and its exit status is 99. */
+static inline void expect_leak(const char *argument, const char *text)
+{
+    char line[512], command[1024], seen = 0;
+    const ssize_t length = readlink("/proc/self/exe", line, sizeof(line) - 1);
+    assert_true(length > 0);
+    line[length] = '\0';
+    snprintf(command, sizeof(command), "GPU_DOUBLE_LEAKS=2 '%s' %s 2>&1", line, argument);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    while (fgets(line, sizeof(line), output))
+        seen |= strstr(line, text) != NULL;
+    const int status = pclose(output);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 99);
+    assert_true(seen);
+}
 
 /* ---- device memory ---- */
 
@@ -64,13 +83,13 @@ static inline float pseudo_random(uint64_t i)
     return (float)(x >> 40) / (float)(1 << 23) - 1;
 }
 
-/* _Float16 is not everywhere: the two 16-bit types by their definition, for numbers that are not subnormal. */
+/* _Float16 is not everywhere: the two 16-bit types by their definition; what would be subnormal is 0. */
 static inline uint16_t to_half(float value, bool bf16)
 {
     int exponent;
     const double fraction = frexp(fabs((double)value), &exponent); /* [0.5, 1) */
     const int bits = bf16 ? 7 : 10, bias = bf16 ? 127 : 15;
-    if (value == 0) return 0;
+    if (value == 0 || exponent + bias < 2) return 0;
     const long mantissa = lrint(ldexp(fraction, bits + 1)); /* with the leading one; ties to even */
     return (uint16_t)((signbit(value) ? 0x8000 : 0) + ((exponent - 1 + bias - 1) << bits) + mantissa);
 }

@@ -1,5 +1,5 @@
 /* cuBLASLt as the GPU double has it: matrix products with an optional bias, under the real names. The rows are in cublasLt.def; what the
- * double checks and computes is described in ../cublaslt_double.c. */
+ * double checks and computes is described in ../cublaslt_double.h. */
 #ifndef GPU_DOUBLE_CUBLASLT_H
 #define GPU_DOUBLE_CUBLASLT_H
 
@@ -35,7 +35,7 @@ typedef cudaDataType cudaDataType_t;
 struct cublasLtContext;
 typedef struct cublasLtContext *cublasLtHandle_t;
 
-/* As in the real library these are opaque words; the double's own view of them is in cublaslt_double.c. */
+/* As in the real library these are opaque words; the double's own view of them is in cublaslt_double.h. */
 typedef struct {
     uint64_t data[8];
 } cublasLtMatrixLayoutOpaque_t;
