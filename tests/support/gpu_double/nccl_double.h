@@ -12,11 +12,12 @@
  *     records an event too early is found by the order check.
  *   - Every collective carries its arguments to every rank: different function, count, type, operation or root is a misuse on both sides.
  *     So is a send that meets a receive of another length, and one that stands before a collective here and after it there.
+ *   - Whether an operation is recorded must be the same on all ranks (NCCL's own rule): a rank that replays where another one calls is a
+ *     misuse on both sides.
  *   - A send is done when the receiver has asked for it, never earlier.
  *   - Finalize while recorded graphs still hold operations is a misuse; NCCL would wait for ever.
  *   - A process that ends without having finalized is ncclRemoteError on its peers, at once; their operations hang until aborted, as in
  *     NCCL.
- * Recorded operations match those that all other ranks recorded as well: a rank that replays where another one calls hangs.
  * Not here: groups on two streams, messages to oneself, operations other than ncclSum.
  *
  * Environment, beside gpu_double.h's:
@@ -62,8 +63,10 @@ typedef struct nccl_head {
     uint32_t magic;
     nccl_kind kind;
     nccl_call call;
-    uint64_t number;      /* which collective of the communicator, or which message of this direction between the two */
-    uint64_t replay;      /* of a recorded call */
+    uint64_t number; /* which collective of the communicator, or which message of this direction between the two */
+    uint64_t replay; /* of a recorded call */
+    uint64_t turn;   /* which collective that the sender's device came to */
+    bool recorded;
     uint64_t collectives; /* the sender enqueued so many before */
     uint64_t bytes;       /* of the payload behind the head */
 } nccl_head;
@@ -98,6 +101,7 @@ struct ncclComm {
     bool connected, finalizing, said_bye, finalized, aborted;
     int in_flight, recorded, running; /* batches enqueued, held by graphs, on a stream right now */
     uint64_t collectives;             /* enqueued so far */
+    uint64_t turns;                   /* collectives that the device came to so far */
     nccl_batch *waiting;              /* called, not yet on its stream */
     pthread_t thread;
     nccl_peer *peers; /* [size] */
@@ -109,8 +113,9 @@ ncclResult_t nccl_mesh_start(ncclComm_t comm); /* a thread that connects, then r
 void nccl_mesh_stop(ncclComm_t comm);          /* joins it and closes all; aborted is set */
 void nccl_mesh_sever(ncclComm_t comm);         /* closes both ends of everything, from a stream */
 bool nccl_mesh_send(ncclComm_t comm, int peer, nccl_head head, const void *payload); /* false: aborted, or the peer is gone */
-/* The letter of this kind, number and replay from peer, to be freed by nccl_letter_free; waits for it. NULL: aborted. */
-nccl_letter *nccl_mesh_take(ncclComm_t comm, int peer, nccl_kind kind, uint64_t number, uint64_t replay);
+/* The letter of the kind, number and replay of `wanted` from peer, to be freed by nccl_letter_free; waits for it. NULL: aborted, or a
+ * misuse was found instead. */
+nccl_letter *nccl_mesh_take(ncclComm_t comm, int peer, const nccl_head *wanted);
 void nccl_letter_free(nccl_letter *letter);
 
 /* nccl_run.c */

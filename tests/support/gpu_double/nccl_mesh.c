@@ -354,13 +354,24 @@ bool nccl_mesh_send(ncclComm_t comm, int peer, nccl_head head, const void *paylo
     return sent;
 }
 
-static nccl_letter *unlink_letter(nccl_peer *from, nccl_kind kind, uint64_t number, uint64_t replay)
+static nccl_letter *unlink_letter(nccl_peer *from, const nccl_head *wanted)
 {
     for (nccl_letter **at = &from->inbox; *at; at = &(*at)->next) {
         nccl_letter *letter = *at;
-        if (letter->head.kind != kind || letter->head.number != number || letter->head.replay != replay) continue;
+        const nccl_head *head = &letter->head;
+        if (head->kind != wanted->kind || head->number != wanted->number || head->replay != wanted->replay) continue;
         *at = letter->next;
         return letter;
+    }
+    return NULL;
+}
+
+/* The peer replays where this rank calls, or the other way round. Called with the lock held. */
+static const nccl_head *find_unrecorded(const nccl_peer *from, const nccl_head *wanted)
+{
+    for (const nccl_letter *letter = from->inbox; letter && wanted->kind == NCCL_LETTER_COLLECTIVE; letter = letter->next) {
+        const nccl_head *head = &letter->head;
+        if (head->kind == wanted->kind && head->turn == wanted->turn && head->recorded != wanted->recorded) return head;
     }
     return NULL;
 }
@@ -381,27 +392,40 @@ static const nccl_head *find_misplaced(ncclComm_t comm, int peer)
     return NULL;
 }
 
-nccl_letter *nccl_mesh_take(ncclComm_t comm, int peer, nccl_kind kind, uint64_t number, uint64_t replay)
+/* What is wrong among the letters that have come, if anything; called with the lock held. */
+static bool find_mistake(ncclComm_t comm, int peer, const nccl_head *wanted, char *text, size_t max)
+{
+    const nccl_head *head = find_unrecorded(&comm->peers[peer], wanted);
+    if (head) {
+        (void)snprintf(text, max, "rank %d %s %s where rank %d %s %s: recorded must be on all ranks what is on one", comm->rank,
+                       wanted->recorded ? "replays" : "calls", nccl_function_names[wanted->call.function], peer,
+                       head->recorded ? "replays" : "calls", nccl_function_names[head->call.function]);
+        return true;
+    }
+    for (int r = 0; r < comm->size; r++) {
+        head = find_misplaced(comm, r);
+        if (!head) continue;
+        (void)snprintf(text, max, "rank %d: rank %d calls %s of %zu elements on another side of a collective than this rank", comm->rank, r,
+                       nccl_function_names[head->call.function], head->call.count);
+        return true;
+    }
+    return false;
+}
+
+nccl_letter *nccl_mesh_take(ncclComm_t comm, int peer, const nccl_head *wanted)
 {
     nccl_letter *letter = NULL;
-    nccl_head misplaced = {0};
+    char text[200];
+    bool mistaken = false;
     (void)pthread_mutex_lock(&comm->lock);
-    while (!comm->aborted && !misplaced.magic) {
-        letter = unlink_letter(&comm->peers[peer], kind, number, replay);
+    while (!comm->aborted && !mistaken) {
+        letter = unlink_letter(&comm->peers[peer], wanted);
         if (letter) break;
-        for (int r = 0; r < comm->size && comm->state == ncclSuccess && !misplaced.magic; r++) {
-            const nccl_head *head = find_misplaced(comm, r);
-            if (head) misplaced = *head;
-        }
-        if (!misplaced.magic) (void)pthread_cond_wait(&comm->changed, &comm->lock);
+        mistaken = comm->state == ncclSuccess && find_mistake(comm, peer, wanted, text, sizeof text);
+        if (!mistaken) (void)pthread_cond_wait(&comm->changed, &comm->lock);
     }
     (void)pthread_mutex_unlock(&comm->lock);
-    if (misplaced.magic)
-        nccl_fail(comm,
-                  nccl_misuse(ncclInvalidUsage,
-                              "rank %d: another rank calls %s of %zu elements on another side of a collective than this rank", comm->rank,
-                              nccl_function_names[misplaced.call.function], misplaced.call.count),
-                  "ranks call in different order");
+    if (mistaken) nccl_fail(comm, nccl_misuse(ncclInvalidUsage, "%s", text), "ranks do not call in the same order");
     return letter;
 }
 

@@ -12,7 +12,7 @@ typedef struct planned {
     nccl_call call;
     const void *send;
     void *recv;
-    uint64_t number, collectives;
+    uint64_t number, collectives, turn;
     int fate;
 } planned;
 
@@ -155,8 +155,14 @@ static bool carries(const nccl_call *call, int from, int to)
 
 static nccl_head head_of(const nccl_batch *batch, const planned *p, nccl_kind kind, size_t bytes)
 {
-    return (nccl_head){
-        .kind = kind, .call = p->call, .number = p->number, .replay = batch->replay, .collectives = p->collectives, .bytes = bytes};
+    return (nccl_head){.kind = kind,
+                       .call = p->call,
+                       .number = p->number,
+                       .replay = batch->replay,
+                       .turn = p->turn,
+                       .recorded = batch->recorded,
+                       .collectives = p->collectives,
+                       .bytes = bytes};
 }
 
 static bool post(const nccl_batch *batch, const planned *p)
@@ -177,10 +183,10 @@ static bool post(const nccl_batch *batch, const planned *p)
 
 /* ---- answers ---- */
 
-static void describe(const nccl_call *call, char *text, size_t max)
+static void describe(const nccl_call *call, bool recorded, char *text, size_t max)
 {
-    (void)snprintf(text, max, "%s(count %zu, type %d, op %d, root %d)", nccl_function_names[call->function], call->count, (int)call->type,
-                   (int)call->op, is_message(call) ? -1 : call->root);
+    (void)snprintf(text, max, "%s%s(count %zu, type %d, op %d, root %d)", recorded ? "a recorded " : "",
+                   nccl_function_names[call->function], call->count, (int)call->type, (int)call->op, is_message(call) ? -1 : call->root);
 }
 
 /* The peer's call is the counterpart of mine. */
@@ -188,13 +194,13 @@ static bool agree(const nccl_batch *batch, const planned *p, int peer, const ncc
 {
     const nccl_call *mine = &p->call;
     const nccl_call *theirs = &letter->head.call;
-    bool same = mine->count == theirs->count && mine->type == theirs->type;
+    bool same = mine->count == theirs->count && mine->type == theirs->type && batch->recorded == letter->head.recorded;
     if (!is_message(mine)) same = same && mine->function == theirs->function && mine->op == theirs->op && mine->root == theirs->root;
     if (same) return true;
     char a[128];
     char b[128];
-    describe(mine, a, sizeof a);
-    describe(theirs, b, sizeof b);
+    describe(mine, batch->recorded, a, sizeof a);
+    describe(theirs, letter->head.recorded, b, sizeof b);
     nccl_fail(batch->comm, nccl_misuse(ncclInvalidUsage, "rank %d calls %s, rank %d calls %s", batch->comm->rank, a, peer, b),
               "rank %d and rank %d do not make the same call", batch->comm->rank, peer);
     return false;
@@ -202,7 +208,8 @@ static bool agree(const nccl_batch *batch, const planned *p, int peer, const ncc
 
 static nccl_letter *take(const nccl_batch *batch, const planned *p, int peer, nccl_kind kind)
 {
-    nccl_letter *letter = nccl_mesh_take(batch->comm, peer, kind, p->number, batch->replay);
+    nccl_head wanted = head_of(batch, p, kind, 0);
+    nccl_letter *letter = nccl_mesh_take(batch->comm, peer, &wanted);
     if (letter && agree(batch, p, peer, letter)) return letter;
     nccl_letter_free(letter);
     return NULL;
@@ -265,6 +272,14 @@ static void wait_for_abort(ncclComm_t comm)
     (void)pthread_mutex_unlock(&comm->lock);
 }
 
+static void take_turns(nccl_batch *batch)
+{
+    (void)pthread_mutex_lock(&batch->comm->lock);
+    for (int i = 0; i < batch->n; i++)
+        if (!is_message(&batch->calls[i].call)) batch->calls[i].turn = batch->comm->turns++;
+    (void)pthread_mutex_unlock(&batch->comm->lock);
+}
+
 /* All calls of a group go on at once: everything is sent before anything is waited for. What cannot go on hangs until the abort. */
 static void run(const nccl_batch *batch)
 {
@@ -289,6 +304,7 @@ static void run_batch(void *arg)
     comm->running += go;
     (void)pthread_mutex_unlock(&comm->lock);
     if (!go) return;
+    take_turns(batch);
     run(batch);
     batch->replay++;
     (void)pthread_mutex_lock(&comm->lock);
