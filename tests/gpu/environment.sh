@@ -18,6 +18,7 @@ if [ -n "$prefix" ]; then
     lib=$prefix/usr/lib/x86_64-linux-gnu
     export PATH=$prefix/usr/bin:$PATH
     export LD_LIBRARY_PATH=$lib:$lib/openmpi/lib:$lib/hdf5/serial${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export C_INCLUDE_PATH=$prefix/usr/include/x86_64-linux-gnu:$prefix/usr/include LIBRARY_PATH=$lib
     export PKG_CONFIG_SYSROOT_DIR=$prefix PKG_CONFIG_LIBDIR=$lib/pkgconfig:$prefix/usr/share/pkgconfig
     export OPAL_PREFIX=$prefix/usr OPAL_LIBDIR=$lib OPAL_PKGLIBDIR=$lib/openmpi OPAL_DATADIR=$prefix/usr/share OPAL_PKGDATADIR=$prefix/usr/share/openmpi
     export OPAL_SYSCONFDIR=$prefix/etc OPAL_BINDIR=$prefix/usr/bin PMIX_INSTALL_PREFIX=$prefix/usr
