@@ -1,0 +1,45 @@
+# What a step on a device asks of the host, counted: no allocation, no wait for a stream, one replay and a handful of copies, however long the run.
+# And `bench` on a device.
+. tests/support/script.sh "$1"
+[ "${FUT_TEST_GPU:-0}" = 0 ] || skip "a real GPU counts no calls"
+on_cuda
+export GPU_DOUBLE_DELAY_US=0
+make_faces faces faces.h5 25 8
+write_config c.yaml
+
+# calls STEPS: entry points and how often they were called in a run of so many steps.
+calls()
+{
+    rm -f counted
+    GPU_DOUBLE_COUNT=counted expect 0 "$futago" train c.yaml --set backend=cuda --set run=run$1 --set train.steps=$1 --set sampler.length=100000 \
+        --set eval.every=0 --set train.save_steps=0
+    sort counted >calls$1
+}
+
+# per_step ENTRY: calls a step, from the difference of two runs.
+per_step()
+{
+    local short long
+    short=$(sed -n "s/^$1 //p" calls6)
+    long=$(sed -n "s/^$1 //p" calls16)
+    printf '%s' $(((${long:-0} - ${short:-0}) / 10))
+}
+
+calls 6
+calls 16
+for entry in cudaMalloc cudaFree cudaMallocHost cudaFreeHost cudaStreamSynchronize cudaEventSynchronize cudaEventCreateWithFlags \
+    cudaStreamCreateWithFlags cudaGraphInstantiate cudaLaunchKernel cudnnBackendExecute cublasLtMatmul cudnnBackendFinalize; do
+    n=$(per_step $entry)
+    [ "$n" -eq 0 ] || fail "$n calls of $entry a step"
+done
+[ "$(per_step cudaGraphLaunch)" -eq 1 ] || fail "$(per_step cudaGraphLaunch) replays a step"
+# Up: photos, their numbers, the learning rate. Down: the loss's sums, the optimizer's decision.
+[ "$(per_step cudaMemcpyAsync)" -eq 5 ] || fail "$(per_step cudaMemcpyAsync) copies a step, expected 5"
+grep -q '^cudaGraphInstantiate 2$' calls16 || fail "recorded: $(grep cudaGraphInstantiate calls16), expected once for each place of the inputs"
+
+expect 0 "$futago" bench c.yaml --set backend=cuda --steps 3 --json
+says '"backend":"cuda"' '"exposed_copy_ms":' '"exposed_reduce_ms":'
+expect 0 ranks 2 "$futago" bench c.yaml --set backend=cuda --steps 3
+says "4 shards on 2 ranks" "exposed reduce" "photos a second"
+expect 0 "$futago" bench --plan --layers --set model.backbone=tiny --set data.size=64
+says "least step" "blocks.0.0.conv" "NVLink"
