@@ -104,8 +104,8 @@ typedef struct fut_patience {
 } fut_patience;
 fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what) FUT_MUST_CHECK;
 
-/* Agreement at a phase boundary: FUT_OK where every rank brings FUT_OK, else the error of the lowest rank that failed, with its message, so
- * that every rank returns the same error with the same trail. */
+/* Agreement at a phase boundary, over a communicator of the host: FUT_OK where every rank brings FUT_OK, else the error of the lowest rank
+ * that failed, with its message, so that every rank returns the same error with the same trail. */
 fut_status fut_comm_agree(fut_comm *comm, fut_status st) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
