@@ -17,7 +17,7 @@
     X(ERR_NO_INPUT, 66, "input missing")                                                                                                   \
     X(ERR_INTERNAL, 70, "internal error")                                                                                                  \
     X(ERR_SHAPE, 70, "shapes do not agree")                                                                                                \
-    X(ERR_UNSUPPORTED, 70, "not supported here")                                                                                           \
+    X(ERR_UNSUPPORTED, 78, "not supported here")                                                                                           \
     X(ERR_NO_MEMORY, 71, "out of memory")                                                                                                  \
     X(ERR_CANT_CREATE, 73, "cannot create file")                                                                                           \
     X(ERR_IO, 74, "input/output error")                                                                                                    \

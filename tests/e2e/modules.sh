@@ -52,7 +52,7 @@ says "cuda" "there is no futago_cuda.so in $tmp/empty" "backend cpu"
 
 # ---- the real module, where it was built: without a GPU the driver's own reason ends the run
 if [ -e "$build/futago_cuda.so" ] && [ ! -e /dev/nvidiactl ]; then
-    expect 70 "$futago" train c.yaml --set backend=cuda
+    expect 78 "$futago" train c.yaml --set backend=cuda
     says "no NVIDIA driver" "CUDA driver version is insufficient for CUDA runtime version"
 fi
 
