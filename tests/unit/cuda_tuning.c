@@ -230,8 +230,9 @@ static float *integers(int64_t n, int64_t step, int64_t period)
 {
     float *array = malloc((size_t)n * sizeof *array);
     assert_non_null(array);
+    int64_t half = period / 2;
     for (int64_t i = 0; i < n; i++)
-        array[i] = (float)(i * step % period - period / 2);
+        array[i] = (float)(i * step % period - half);
     return array;
 }
 

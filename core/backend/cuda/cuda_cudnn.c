@@ -147,8 +147,8 @@ static bool allowed(cudnnBackendNumericalNote_t note, fut_dtype dtype, fut_cudnn
     case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
         return !rules.deterministic;
     case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
         return dtype != FUT_F32 || rules.tf32;
+    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
     case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
         return false;
     case CUDNN_NUMERICAL_NOTE_WINOGRAD:
