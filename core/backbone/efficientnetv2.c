@@ -61,14 +61,23 @@ static fut_value build_b3(fut_graph *graph, fut_value images)
     return build(graph, images, 1.2, 1.4);
 }
 
-#define EFFICIENTNETV2(size, millions)                                                                                                     \
-    const fut_backbone fut_backbone_tf_efficientnetv2_b##size = {                                                                          \
-        .name = "tf_efficientnetv2_b" #size,                                                                                               \
-        .doc = "EfficientNetV2-B" #size ", " millions " million parameters",                                                               \
-        .build = build_b##size,                                                                                                            \
-    }
-
-EFFICIENTNETV2(0, "5.9");
-EFFICIENTNETV2(1, "6.9");
-EFFICIENTNETV2(2, "8.7");
-EFFICIENTNETV2(3, "12.8");
+const fut_backbone fut_backbone_tf_efficientnetv2_b0 = {
+    .name = "tf_efficientnetv2_b0",
+    .doc = "EfficientNetV2-B0, 5.9 million parameters",
+    .build = build_b0,
+};
+const fut_backbone fut_backbone_tf_efficientnetv2_b1 = {
+    .name = "tf_efficientnetv2_b1",
+    .doc = "EfficientNetV2-B1, 6.9 million parameters",
+    .build = build_b1,
+};
+const fut_backbone fut_backbone_tf_efficientnetv2_b2 = {
+    .name = "tf_efficientnetv2_b2",
+    .doc = "EfficientNetV2-B2, 8.7 million parameters",
+    .build = build_b2,
+};
+const fut_backbone fut_backbone_tf_efficientnetv2_b3 = {
+    .name = "tf_efficientnetv2_b3",
+    .doc = "EfficientNetV2-B3, 12.8 million parameters",
+    .build = build_b3,
+};

@@ -70,16 +70,27 @@ static fut_value build_100(fut_graph *graph, fut_value images)
     return build(graph, images, (const int64_t[STAGES]){3, 13, 30, 3});
 }
 
-#define IRESNET(depth, millions)                                                                                                           \
-    const fut_backbone fut_backbone_iresnet##depth = {                                                                                     \
-        .name = "iresnet" #depth,                                                                                                          \
-        .doc = "InsightFace's IResNet-" #depth ", " millions " million parameters with 512 values at 112 pixels",                          \
-        .build = build_##depth,                                                                                                            \
-        .head = head,                                                                                                                      \
-        .norm = "features",                                                                                                                \
-        .norm_scale_frozen = true,                                                                                                         \
-    }
-
-IRESNET(18, "24.0");
-IRESNET(50, "43.6");
-IRESNET(100, "65.2");
+const fut_backbone fut_backbone_iresnet18 = {
+    .name = "iresnet18",
+    .doc = "InsightFace's IResNet-18, 24.0 million parameters with 512 values at 112 pixels",
+    .build = build_18,
+    .head = head,
+    .norm = "features",
+    .norm_scale_frozen = true,
+};
+const fut_backbone fut_backbone_iresnet50 = {
+    .name = "iresnet50",
+    .doc = "InsightFace's IResNet-50, 43.6 million parameters with 512 values at 112 pixels",
+    .build = build_50,
+    .head = head,
+    .norm = "features",
+    .norm_scale_frozen = true,
+};
+const fut_backbone fut_backbone_iresnet100 = {
+    .name = "iresnet100",
+    .doc = "InsightFace's IResNet-100, 65.2 million parameters with 512 values at 112 pixels",
+    .build = build_100,
+    .head = head,
+    .norm = "features",
+    .norm_scale_frozen = true,
+};

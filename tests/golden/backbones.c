@@ -87,7 +87,7 @@ static void run_begin(run *r, const network *n, const oracle *o)
                          .real = o->real};
     memcpy(spec.mean, net_fill_mean, sizeof spec.mean);
     memcpy(spec.std, net_fill_std, sizeof spec.std);
-    FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 2, .deterministic = true}, &r->bk));
+    FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 1, .deterministic = true}, &r->bk));
     FUT_TEST_OK(fut_net_create(r->bk, &spec, &r->net));
     net_fill_tensors(r->net);
     FUT_TEST_OK(fut_net_reserve(r->net, 1, IMAGES, true));
