@@ -74,4 +74,13 @@ misfortune share 0 3 78 0 $start_ms
 says "rank 0 and rank 1 on host" "share one GPU" "CUDA_VISIBLE_DEVICES"
 GPU_DOUBLE_NAMES=A100,H100 misfortune none 0 3 78 0 $start_ms
 says "GPUs of different models (A100 on 1 rank, first rank 0 on host" "; H100 on 2 ranks, first rank 1 on host"
+# One machine lacks NCCL's module: all ranks hear of it.
+mkdir no_nccl
+ln -s "$FUTAGO_MODULES/futago_cuda.so" no_nccl/
+FUTAGO_MODULES=$PWD/no_nccl misfortune none 0 2 78 0 $start_ms
+says "there is no futago_nccl.so in $PWD/no_nccl"
+# Killed while NCCL starts, and while it ends.
+for entry in ncclCommInitRankConfig ncclCommFinalize; do
+    GPU_DOUBLE_FAIL=$entry:1=die@1 misfortune none 0 2 "137 74" 0 $((2500 + start_ms))
+done
 if grep -q gpu-double-nccl /proc/net/unix; then fail "sockets are left behind"; fi
