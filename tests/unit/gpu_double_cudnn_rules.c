@@ -226,6 +226,9 @@ static void test_heuristics(void **state)
     setenv("GPU_DOUBLE_CUDNN", "symmetric", 1);
     OK(make_graph(&s, &graph));
     assert_int_equal(propose(graph, CUDNN_HEUR_MODE_A, configs, &bound, &given), CUDNN_STATUS_NOT_SUPPORTED);
+    destroy_all(configs);
+    OK(propose(graph, CUDNN_HEUR_MODE_FALLBACK, configs, &bound, &given));
+    assert_int_equal(given, 0);
     unsetenv("GPU_DOUBLE_CUDNN");
     destroy_all(configs);
     destroy(&graph);

@@ -214,7 +214,7 @@ cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cu
     *bucket = d;
     pthread_mutex_unlock(&lock);
     *descriptor = d;
-    return CUDNN_STATUS_SUCCESS;
+    return cudnn_real_create(d);
 }
 
 static cudnnStatus_t find(cudnnBackendDescriptor_t address, cudnn_descriptor **found)
@@ -238,6 +238,7 @@ cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor)
         at = &(*at)->next;
     *at = d->next;
     pthread_mutex_unlock(&lock);
+    cudnn_real_destroy(d);
     free(d);
     return (cudnnStatus_t)status;
 }
@@ -252,7 +253,7 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor)
     CUDNN_DOUBLE_TRY(cudnn_require(d));
     CUDNN_DOUBLE_TRY(cudnn_finalize(d));
     d->is.head.finalized = true;
-    return CUDNN_STATUS_SUCCESS;
+    return cudnn_real_finalize(d);
 }
 
 /* ---- set ---- */
@@ -313,7 +314,7 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
     for (int64_t i = 0; i < count; i++)
         CUDNN_DOUBLE_TRY(set_element((char *)d + row->at + (size_t)i * row->size, row, type, elements, i));
     *count_of(d, row) = (uint8_t)count;
-    return CUDNN_STATUS_SUCCESS;
+    return cudnn_real_set(d, name, type, count, elements);
 }
 
 /* ---- get ---- */

@@ -6,9 +6,9 @@
  *
  * cudnn_descriptors.c  the table of attributes; create, destroy, set, get       cudnn_rules.c    what cudnnBackendFinalize checks
  * cudnn_engines.c      which engines there are, what each can do and needs      cudnn_execute.c  handles, execution and its checks
- * cudnn_convolution.c  the arithmetic
+ * cudnn_convolution.c  the arithmetic                                          cudnn_real.c     NVIDIA's library as a witness
  *
- * Statuses and the meaning of every call were compared with cuDNN 9.19, whose descriptors work without a GPU. As there:
+ * Statuses and the meaning of every call were compared with cuDNN 9.19 and 9.26, whose descriptors work without a GPU. As there:
  *   - A descriptor set as an attribute is copied then and there, unfinalized if it is so; what becomes of the original does not matter.
  *   - A query of 0 elements tells how many there are, else the count is what was given. The heuristics' count is a bound: fewer may come.
  *   - Heuristic results, and the engine of a configuration, are written into descriptors that the caller has created and not finalized.
@@ -25,7 +25,8 @@
  * Not a misuse: what cuDNN refuses in good order, such as an engine that does not support the graph [NOT_SUPPORTED].
  *
  * Environment, beside gpu_double.h's:
- *   GPU_DOUBLE_CUDNN=symmetric,narrow   no engine pads unevenly; none writes f32 from 16-bit inputs */
+ *   GPU_DOUBLE_CUDNN=symmetric,narrow   no engine pads unevenly; none writes f32 from 16-bit inputs
+ *   GPU_DOUBLE_CUDNN_REAL=libcudnn.so.9 descriptors are made in NVIDIA's library too, which must accept them */
 #ifndef GPU_DOUBLE_CUDNN_DOUBLE_H
 #define GPU_DOUBLE_CUDNN_DOUBLE_H
 
@@ -113,6 +114,7 @@ typedef struct cudnn_pack {
 typedef struct cudnn_descriptor {
     cudnnBackendDescriptorType_t type;
     struct cudnn_descriptor *next; /* of all live ones with the same hash of the address */
+    cudnnBackendDescriptor_t real; /* the same in NVIDIA's library, see cudnn_real.c; NULL where that is not asked */
     union {
         cudnn_head head;
         cudnn_tensor tensor;
@@ -154,6 +156,14 @@ cudnnStatus_t cudnn_refuse(cudnnStatus_t status, const char *format, ...) __attr
 
 cudnn_descriptor *cudnn_find_descriptor(const void *address);    /* NULL: no live descriptor */
 cudnnStatus_t cudnn_require(const cudnn_descriptor *descriptor); /* every required attribute is set */
+
+/* ---- cudnn_real.c: what the double has accepted, does cuDNN accept it? ---- */
+
+cudnnStatus_t cudnn_real_create(cudnn_descriptor *descriptor);
+void cudnn_real_destroy(cudnn_descriptor *descriptor);
+cudnnStatus_t cudnn_real_set(cudnn_descriptor *descriptor, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+                             int64_t count, const void *elements);
+cudnnStatus_t cudnn_real_finalize(cudnn_descriptor *descriptor);
 
 /* ---- cudnn_rules.c ---- */
 

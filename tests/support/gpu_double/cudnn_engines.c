@@ -218,6 +218,7 @@ static bool proposes(cudnnBackendHeurMode_t mode, const engine *e)
 cudnnStatus_t cudnn_finalize_heuristics(const cudnn_heuristics *h)
 {
     if (h->mode < 0 || h->mode >= CUDNN_HEUR_MODES_COUNT) return cudnn_misuse(CUDNN_STATUS_BAD_PARAM, "heuristics mode %d", (int)h->mode);
+    if (h->mode == CUDNN_HEUR_MODE_FALLBACK) return CUDNN_STATUS_SUCCESS; /* a list, maybe empty */
     for (int i = 0; i < ENGINES; i++)
         if (proposes(h->mode, &engines[i]) && !obstacle(&engines[i], &h->graph.operation)) return CUDNN_STATUS_SUCCESS;
     return cudnn_refuse(CUDNN_STATUS_NOT_SUPPORTED, "no engine supports this graph");
