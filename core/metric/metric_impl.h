@@ -6,6 +6,7 @@
 #ifndef FUT_CORE_METRIC_METRIC_IMPL_H
 #define FUT_CORE_METRIC_METRIC_IMPL_H
 
+#include "core/metric/identification.h"
 #include "core/metric/metric.h"
 
 #include <math.h>
@@ -91,6 +92,45 @@ void fut_hardest_add(fut_hardest *hardest, int64_t a, int64_t b, float score);
 /* Worst first; ownership of the pairs moves to *pair_out. */
 void fut_hardest_take(fut_hardest *hardest, fut_hard_pair **pair_out, int64_t *n_out);
 void fut_hardest_fini(fut_hardest *hardest);
+
+/* Some rows of a set, in this order; row NULL: the first n. */
+typedef struct fut_rows {
+    const fut_metric_set *set;
+    const int64_t *row;
+    int64_t n;
+} fut_rows;
+
+static inline int64_t fut_rows_at(const fut_rows *rows, int64_t i)
+{
+    return rows->row != NULL ? rows->row[i] : i;
+}
+
+static inline int64_t fut_rows_label(const fut_rows *rows, int64_t i)
+{
+    return rows->set->label[fut_rows_at(rows, i)];
+}
+
+/* Every row is finite and no longer than 1. Errors: FUT_ERR_NUMERIC naming the row. */
+fut_status fut_similarity_check(const fut_metric_set *set, int64_t dim) FUT_MUST_CHECK;
+
+/* Call `visit` once for each query in order, with its scores against all of the reference: score [reference->n], the bits of
+ * fut_metric_score. Memory: 256 rows of scores. */
+typedef void (*fut_row_visit)(void *context, int64_t query, const float *score);
+fut_status fut_similarity_rows(const fut_rows *query, const fut_rows *reference, int64_t dim, fut_row_visit visit,
+                               void *context) FUT_MUST_CHECK;
+
+/* Rankings of the reference, a query at a time: identification_rank.c. `is_self`: query and reference are the same rows, and no photo finds
+ * itself. retrieval_or_null may be NULL. */
+fut_status fut_rank_fill(const fut_rows *query, const fut_rows *reference, bool is_self, int64_t dim, fut_retrieval *retrieval_or_null,
+                         fut_closed_set *closed) FUT_MUST_CHECK;
+
+/* FNIR at FPIR of probes against a gallery: identification_open.c. */
+fut_status fut_open_set_fill(const fut_rows *probe, const fut_rows *gallery, int64_t dim, fut_open_set *open) FUT_MUST_CHECK;
+
+/* The distinct labels of rows, ascending. Owns: *label_out, release with fut_mem_free. */
+fut_status fut_people_list(const fut_rows *rows, int64_t **label_out, int64_t *n_out) FUT_MUST_CHECK;
+/* Place of a label in such a list, or -1. */
+int64_t fut_people_find(const int64_t *people, int64_t n, int64_t label);
 
 /* Run the passes over a source and fill everything but the folds. */
 fut_status fut_verification_fill(const fut_score_source *source, int64_t n_hardest, fut_verification *v) FUT_MUST_CHECK;

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { LANES = 16, ROWS = 4, PANEL = 128 };
+enum { LANES = 16, ROWS = 4, PANEL = 128, WHOLE_ROWS = 256 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
@@ -62,16 +62,30 @@ FUT_CLONES static void score_tile(const float *const row[ROWS], const lanes *pan
     }
 }
 
-/* Rows [first, first + n) of the reference; lanes past n are 0. */
-static void pack_panel(const all_pairs *p, int64_t first, int64_t n, float *panel)
+static const float *embedding_of(const fut_rows *rows, int64_t i, int64_t dim)
 {
-    memset(panel, 0, (size_t)(p->dim * PANEL) * sizeof *panel);
+    return rows->set->embedding + fut_rows_at(rows, i) * dim;
+}
+
+/* Rows [first, first + n) of the reference; lanes past n are 0. */
+static void pack_panel(const fut_rows *reference, int64_t dim, int64_t first, int64_t n, float *panel)
+{
+    memset(panel, 0, (size_t)(dim * PANEL) * sizeof *panel);
     for (int64_t j = 0; j < n; j++) {
-        const float *row = p->reference.embedding + (first + j) * p->dim;
-        float *lane = panel + (j / LANES) * p->dim * LANES + j % LANES;
-        for (int64_t d = 0; d < p->dim; d++)
+        const float *row = embedding_of(reference, first + j, dim);
+        float *lane = panel + (j / LANES) * dim * LANES + j % LANES;
+        for (int64_t d = 0; d < dim; d++)
             lane[d * LANES] = row[d];
     }
+}
+
+/* ROWS query rows from i on against a panel of n rows. Past the end of the queries: the last row again. */
+static void score_panel(const fut_rows *query, int64_t i, const float *panel, int64_t n, int64_t dim, float score_out[ROWS][PANEL])
+{
+    const float *row[ROWS];
+    for (int64_t r = 0; r < ROWS; r++)
+        row[r] = embedding_of(query, i + r < query->n ? i + r : query->n - 1, dim);
+    score_tile(row, (const lanes *)(const void *)panel, (n + LANES - 1) / LANES, dim, score_out);
 }
 
 /* Query rows i .. i + ROWS - 1 against a panel. */
@@ -79,12 +93,7 @@ static void visit_tile(const all_pairs *p, int64_t i, int64_t first, int64_t n, 
 {
     float score[ROWS][PANEL];
     uint8_t same[PANEL];
-    const float *row[ROWS];
-    for (int64_t r = 0; r < ROWS; r++) { /* past the end: the last row again, not visited */
-        int64_t query = i + r < p->query.n ? i + r : p->query.n - 1;
-        row[r] = p->query.embedding + query * p->dim;
-    }
-    score_tile(row, (const lanes *)(const void *)panel, (n + LANES - 1) / LANES, p->dim, score);
+    score_panel(&(fut_rows){.set = &p->query, .n = p->query.n}, i, panel, n, p->dim, score);
     for (int64_t r = 0; r < ROWS && i + r < p->query.n; r++) {
         int64_t start = p->is_self && i + r + 1 > first ? i + r + 1 - first : 0;
         if (start >= n) continue;
@@ -102,12 +111,41 @@ static fut_status all_pairs_scan(const void *self, fut_score_visit visit, void *
     for (int64_t first = 0; first < p->reference.n; first += PANEL) {
         int64_t n = p->reference.n - first < PANEL ? p->reference.n - first : PANEL;
         int64_t rows = p->is_self ? first + n - 1 : p->query.n; /* the last row of a set has no later partner */
-        pack_panel(p, first, n, panel);
+        pack_panel(&(fut_rows){.set = &p->reference, .n = p->reference.n}, p->dim, first, n, panel);
         for (int64_t i = 0; i < rows; i += ROWS)
             visit_tile(p, i, first, n, panel, visit, context);
     }
     fut_mem_free(panel);
     return FUT_OK;
+}
+
+/* WHOLE_ROWS queries at a time: a panel is packed once for all of them. */
+fut_status fut_similarity_rows(const fut_rows *query, const fut_rows *reference, int64_t dim, fut_row_visit visit, void *context)
+{
+    fut_status st = FUT_OK;
+    float *panel = NULL;
+    float *whole = NULL; /* [WHOLE_ROWS, reference->n] */
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(dim * PANEL, &panel), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(WHOLE_ROWS * reference->n, &whole), out);
+    for (int64_t from = 0; from < query->n; from += WHOLE_ROWS) {
+        int64_t count = query->n - from < WHOLE_ROWS ? query->n - from : WHOLE_ROWS;
+        for (int64_t first = 0; first < reference->n; first += PANEL) {
+            int64_t n = reference->n - first < PANEL ? reference->n - first : PANEL;
+            pack_panel(reference, dim, first, n, panel);
+            for (int64_t i = 0; i < count; i += ROWS) {
+                float score[ROWS][PANEL];
+                score_panel(query, from + i, panel, n, dim, score);
+                for (int64_t r = 0; r < ROWS && i + r < count; r++)
+                    memcpy(whole + (i + r) * reference->n + first, score[r], (size_t)n * sizeof **score);
+            }
+        }
+        for (int64_t i = 0; i < count; i++)
+            visit(context, from + i, whole + i * reference->n);
+    }
+out:
+    fut_mem_free(panel);
+    fut_mem_free(whole);
+    return st;
 }
 
 static int compare_members(const void *a, const void *b)
@@ -152,7 +190,7 @@ static void all_pairs_collect_same(const void *self, float *score_out)
 }
 
 /* Rows longer than 1 would make scores that are no cosines; a row of zeros is allowed, it is like nobody. */
-static fut_status check_rows(const fut_metric_set *set, int64_t dim)
+fut_status fut_similarity_check(const fut_metric_set *set, int64_t dim)
 {
     FUT_CHECK(set->n >= 0, FUT_ERR_SHAPE, "%lld embeddings", (long long)set->n);
     for (int64_t i = 0; i < set->n; i++) {
@@ -176,8 +214,8 @@ fut_status fut_metric_embeddings(const fut_metric_set *query, const fut_metric_s
     FUT_CHECK(dim >= 1 && options.n_hardest >= 0 && options.n_folds == 0, FUT_ERR_SHAPE, "dimension %lld, %lld hardest pairs, %d folds",
               (long long)dim, (long long)options.n_hardest, options.n_folds);
     if (!pairs.is_self) pairs.reference = *reference_or_null;
-    FUT_TRY(check_rows(&pairs.query, dim));
-    if (!pairs.is_self) FUT_TRY(check_rows(&pairs.reference, dim));
+    FUT_TRY(fut_similarity_check(&pairs.query, dim));
+    if (!pairs.is_self) FUT_TRY(fut_similarity_check(&pairs.reference, dim));
     FUT_TRY_GOTO(sort_members(&pairs.query, &pairs.query_member), out);
     pairs.reference_member = pairs.query_member;
     if (!pairs.is_self) FUT_TRY_GOTO(sort_members(&pairs.reference, &pairs.reference_member), out);
