@@ -6,7 +6,7 @@
  *
  * cudnn_descriptors.c  the table of attributes; create, destroy, set, get       cudnn_rules.c    what cudnnBackendFinalize checks
  * cudnn_engines.c      which engines there are, what each can do and needs      cudnn_execute.c  handles, execution and its checks
- * cudnn_convolution.c  the arithmetic                                          cudnn_real.c     NVIDIA's library as a witness
+ * cudnn_convolution.c  the arithmetic                                           cudnn_real.c     NVIDIA's library as a witness
  *
  * Statuses and the meaning of every call were compared with cuDNN 9.19 and 9.26, whose descriptors work without a GPU. As there:
  *   - A descriptor set as an attribute is copied then and there, unfinalized if it is so; what becomes of the original does not matter.
