@@ -542,7 +542,7 @@ void scene_dies()
 
 void scene_leaves_things()
 {
-    stage *g = new stage;
+    static const stage *g = new stage;
     OK(cudaFree(g->d));
 }
 

@@ -68,6 +68,7 @@ struct fiber_pool {
     size_t count = 0, at = 0;
     void (*body)(void *) = nullptr;
     void *args = nullptr;
+    int failure = 0; /* why a fiber left the kernel */
 #if defined(__SANITIZE_ADDRESS__)
     const void *scheduler_stack = nullptr;
     size_t scheduler_bytes = 0;
@@ -223,6 +224,20 @@ void run_fibers(fiber *const *list, size_t n, void (*body)(void *), void *args)
     pool.from_scheduler = true;
 #endif
     go(&pool.scheduler, list[0]);
+    if (const int failure = pool.failure) {
+        pool.failure = 0;
+        siglongjmp(on_stream->env, failure);
+    }
+}
+
+/* Sanitizers want a jump to begin on the stack that it ends on. */
+void leave_kernel(int error)
+{
+    if (fiber *f = this_fiber()) {
+        pool.failure = error;
+        go(&f->stack_pointer, nullptr);
+    }
+    siglongjmp(on_stream->env, error);
 }
 
 void stop_here(stop why, int line)

@@ -166,11 +166,11 @@ void run_kernel(const gpu_double_kernel &kernel)
         guard held(the_world().lock);
         random += the_world().launches++ * 0x632be59bd9b4e019u;
     }
-    static thread_local shared_memory *const shared = make_shared_memory();
+    shared_memory *const shared = kernel.sync ? worker_shared() : nullptr;
     const bool natural = the_settings().seed == 0;
     now.kernel = &kernel;
     now.order = natural ? 0 : static_cast<int>(next_random(random) % 3);
-    now.shared = kernel.sync ? shared : nullptr;
+    now.shared = shared;
     if (kernel.sync) begin_shared(*shared, kernel.shared_bytes);
     const int block_order = natural ? 0 : static_cast<int>(next_random(random) % 3);
     const size_t blocks = volume(kernel.grid);
@@ -272,5 +272,5 @@ void gpu_double_kernel_error(cudaError_t error, const char *format, ...)
     report("kernel '%s', block %u,%u,%u, thread %u,%u,%u: %s", on_stream != nullptr ? on_stream->running : "?", h.block.x, h.block.y,
            h.block.z, h.thread.x, h.thread.y, h.thread.z, text);
     if (on_stream == nullptr) abort();
-    siglongjmp(on_stream->env, error);
+    leave_kernel(error);
 }

@@ -31,14 +31,15 @@ struct fiber {
 std::vector<fiber> &fibers(size_t n);
 /* Each of these goes on until it stops, one after the other; body(args) is what a fiber at its beginning runs. */
 void run_fibers(fiber *const *list, size_t n, void (*body)(void *), void *args);
-void stop_here(stop why, int line); /* called on a fiber: the next one's turn */
-fiber *this_fiber();                /* NULL outside */
-void abandon_fibers();              /* they stand somewhere in a kernel that is over */
+void stop_here(stop why, int line);        /* called on a fiber: the next one's turn */
+[[noreturn]] void leave_kernel(int error); /* from a fiber or not: the operation has failed */
+fiber *this_fiber();                       /* NULL outside */
+void abandon_fibers();                     /* they stand somewhere in a kernel that is over */
 
 /* ---- shared.cpp ---- */
 
 struct shared_memory;
-shared_memory *make_shared_memory();
+shared_memory *worker_shared(); /* this worker's, made at the first call */
 void begin_shared(shared_memory &m, size_t dynamic_bytes);
 void begin_block(shared_memory &m);
 void end_block(shared_memory &m); /* looks at the guards */

@@ -82,11 +82,28 @@ void check_guard(const shared_memory &m, size_t from, size_t to, const char *aft
 
 } // namespace
 
-shared_memory *make_shared_memory()
+namespace
 {
-    shared_memory *m = new shared_memory(); /* one a worker */
-    memset(m->bytes, 0xff, sizeof m->bytes);
-    return m;
+
+struct owner {
+    shared_memory *m = new shared_memory();
+    owner()
+    {
+        memset(m->bytes, 0xff, sizeof m->bytes);
+    }
+    ~owner()
+    {
+        ASAN_UNPOISON_MEMORY_REGION(m->bytes, sizeof m->bytes);
+        delete m;
+    }
+};
+
+} // namespace
+
+shared_memory *worker_shared()
+{
+    static thread_local owner mine;
+    return mine.m;
 }
 
 void begin_shared(shared_memory &m, size_t dynamic_bytes)
