@@ -1,8 +1,10 @@
 /* What ranks talk through and what limits them: network, shared memory, limits, leftovers of dead runs. */
+#include "core/base/mem.h"
 #include "launch/doctor.h"
 
 #include <dirent.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 #include <unistd.h>
 
 static const char section[] = "system";
-enum { PATH_BYTES = 512, WORD_BYTES = 64 };
+enum { PATH_BYTES = 512, WORD_BYTES = 64, FILES_MAX = 1024 };
 
 /* First line of <folder><name><file>, of /sys; "" where there is none. */
 static void read_line(char *text, size_t max, const char *folder, const char *name, const char *file)
@@ -128,31 +130,6 @@ static fut_status look_at_limits(fut_doctor *doctor)
 
 /* ---- leftovers ---- */
 
-/* Does a process that we may look at have a file mapped? */
-static bool is_mapped_by(const char *pid, const char *path)
-{
-    char maps[PATH_BYTES];
-    char line[PATH_BYTES];
-    bool found = false;
-    (void)snprintf(maps, sizeof maps, "/proc/%s/maps", pid);
-    FILE *file = fopen(maps, "r");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = strstr(line, path) != NULL;
-    if (file != NULL) (void)fclose(file);
-    return found;
-}
-
-static bool is_mapped(const char *path)
-{
-    bool found = false;
-    DIR *dir = opendir("/proc");
-    if (dir == NULL) return true;
-    for (const struct dirent *entry = readdir(dir); entry != NULL && !found; entry = readdir(dir))
-        found = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && is_mapped_by(entry->d_name, path);
-    (void)closedir(dir);
-    return found;
-}
-
 static bool is_of_a_run(const char *name)
 {
     static const char *const prefixes[] = {"nccl-", "vader_segment.", "sm_segment.", "psm2_shm."};
@@ -161,27 +138,75 @@ static bool is_of_a_run(const char *name)
     return false;
 }
 
-/* Shared memory that a killed run of ours left behind: nobody has it mapped. */
-static fut_status look_at_leftovers(fut_doctor *doctor)
+typedef struct shm_file {
+    char path[NAME_MAX + 16];
+    double bytes;
+    bool mapped;
+} shm_file;
+
+/* Our own files of runs in /dev/shm; returns how many, at most FILES_MAX. */
+static int list_shm_files(shm_file *files)
 {
-    char path[PATH_BYTES];
-    char example[PATH_BYTES] = "";
-    double bytes = 0;
     int count = 0;
     struct stat info;
     DIR *dir = opendir("/dev/shm");
-    if (dir == NULL) return FUT_OK;
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        (void)snprintf(path, sizeof path, "/dev/shm/%s", entry->d_name);
-        if (!is_of_a_run(entry->d_name) || stat(path, &info) != 0 || info.st_uid != getuid() || is_mapped(path)) continue;
-        if (count++ == 0) (void)snprintf(example, sizeof example, "%s", path);
-        bytes += (double)info.st_blocks * 512;
+    if (dir == NULL) return 0;
+    for (const struct dirent *entry = readdir(dir); entry != NULL && count < FILES_MAX; entry = readdir(dir)) {
+        shm_file *file = &files[count];
+        (void)snprintf(file->path, sizeof file->path, "/dev/shm/%s", entry->d_name);
+        if (!is_of_a_run(entry->d_name) || stat(file->path, &info) != 0 || info.st_uid != getuid()) continue;
+        file->bytes = (double)info.st_blocks * 512;
+        file->mapped = false;
+        count++;
     }
     (void)closedir(dir);
-    if (count == 0) return FUT_OK;
-    FUT_TRY(fut_doctor_add(doctor, FUT_MARK_WARN, section, "leftovers", "%d files of runs that were killed, %.1f MiB, such as %s", count,
-                           bytes / 0x1p20, example));
-    return fut_doctor_advise(doctor, "remove them: they fill /dev/shm and no process has them open");
+    return count;
+}
+
+/* Mark the files that a process has mapped; one that we may not look at is not ours and maps none of ours. */
+static void mark_mapped_by(const char *pid, shm_file *files, int count)
+{
+    char line[PATH_BYTES];
+    (void)snprintf(line, sizeof line, "/proc/%s/maps", pid);
+    FILE *maps = fopen(line, "r");
+    if (maps == NULL) return;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        const char *path = strstr(line, "/dev/shm/");
+        for (int i = 0; path != NULL && i < count; i++)
+            files[i].mapped |= strncmp(path, files[i].path, strlen(files[i].path)) == 0;
+    }
+    (void)fclose(maps);
+}
+
+/* Shared memory that a killed run of ours left behind: nobody has it mapped. */
+static fut_status look_at_leftovers(fut_doctor *doctor)
+{
+    fut_status st = FUT_OK;
+    shm_file *files = NULL;
+    const shm_file *example = NULL;
+    double bytes = 0;
+    int left = 0;
+    FUT_TRY(FUT_NEW_ARRAY(FILES_MAX, &files));
+    int count = list_shm_files(files);
+    DIR *dir = count > 0 ? opendir("/proc") : NULL;
+    if (dir == NULL) goto out;
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') mark_mapped_by(entry->d_name, files, count);
+    (void)closedir(dir);
+    for (int i = 0; i < count; i++) {
+        if (files[i].mapped) continue;
+        example = &files[i];
+        bytes += files[i].bytes;
+        left++;
+    }
+    if (left == 0) goto out;
+    FUT_TRY_GOTO(fut_doctor_add(doctor, FUT_MARK_WARN, section, "leftovers", "%d files of runs that were killed, %.1f MiB, such as %s",
+                                left, bytes / 0x1p20, example->path),
+                 out);
+    st = fut_doctor_advise(doctor, "remove them: they fill /dev/shm and no process has them open");
+out:
+    fut_mem_free(files);
+    return st;
 }
 
 /* Variables that change what NCCL and Open MPI do, so that a strange result can be traced to them. */

@@ -23,21 +23,21 @@ objdump -p "$futago" | sed -n 's/.*NEEDED *//p' >needed
 ! grep -E 'cuda|cudnn|cublas|nccl' needed || fail "the program does not start without these"
 
 # ---- no module
-on_cuda_says 70 "$tmp/empty" "there is no futago_cuda.so in $tmp/empty: build preset cuda, or set FUTAGO_MODULES"
+on_cuda_says 78 "$tmp/empty" "there is no futago_cuda.so in $tmp/empty: build preset cuda, or set FUTAGO_MODULES"
 
 # ---- a module of another build
 echo 'const char *fut_module_stamp(void) { return "0.0.1, interface 00000000"; }' >old.c
 gcc -shared -fPIC old.c -o old/futago_cuda.so
-on_cuda_says 70 "$tmp/old" "old/futago_cuda.so is of another futago: 0.0.1, interface 00000000, and this program is" "build and install both together"
+on_cuda_says 78 "$tmp/old" "old/futago_cuda.so is of another futago: 0.0.1, interface 00000000, and this program is" "build and install both together"
 echo 'int nothing_of_futago;' >foreign.c
 gcc -shared -fPIC foreign.c -o foreign/futago_cuda.so
-on_cuda_says 70 "$tmp/foreign" "is of another futago: none"
+on_cuda_says 78 "$tmp/foreign" "is of another futago: none"
 
 # ---- a module without its library: the library is named
 gcc -shared -fPIC foreign.c -o libcudnn_of_nobody.so.9 -Wl,-soname,libcudnn_of_nobody.so.9
 gcc -shared -fPIC old.c -Wl,--no-as-needed ./libcudnn_of_nobody.so.9 -o needy/futago_cuda.so
 rm libcudnn_of_nobody.so.9
-on_cuda_says 70 "$tmp/needy" "libcudnn_of_nobody.so.9: cannot open shared object file" "install that library, or name its folder in LD_LIBRARY_PATH"
+on_cuda_says 78 "$tmp/needy" "libcudnn_of_nobody.so.9: cannot open shared object file" "install that library, or name its folder in LD_LIBRARY_PATH"
 
 # ---- a module that lacks the function: a fault of ours, not of the machine
 stamp=$(FUTAGO_MODULES=$tmp/empty "$futago" doctor | sed -n 's/^ *ok *futago *\(.*interface [0-9a-f]*\), .*/\1/p')
