@@ -21,6 +21,7 @@ misfortune()
             sleep 0.01
         done
         if is_running "$pid"; then fail "$1 of rank $2 of $3: process $pid lives on"; fi
+        if grep -q "gpu-double-nccl-$pid-" /proc/net/unix; then fail "$1 of rank $2 of $3: a socket of process $pid is left behind"; fi
     done
 }
 
@@ -83,4 +84,3 @@ says "there is no futago_nccl.so in $PWD/no_nccl"
 for entry in ncclCommInitRankConfig ncclCommFinalize; do
     GPU_DOUBLE_FAIL=$entry:1=die@1 misfortune none 0 2 "137 74" 0 $((2500 + start_ms))
 done
-if grep -q gpu-double-nccl /proc/net/unix; then fail "sockets are left behind"; fi
