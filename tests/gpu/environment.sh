@@ -17,11 +17,12 @@ use_python_package NCCL nccl.h nvidia.nccl
 if [ -n "$prefix" ]; then
     lib=$prefix/usr/lib/x86_64-linux-gnu
     export PATH=$prefix/usr/bin:$PATH
-    export LD_LIBRARY_PATH=$lib:$lib/openmpi/lib:$lib/hdf5/serial${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export LD_LIBRARY_PATH=$lib:$prefix/lib/x86_64-linux-gnu:$lib/openmpi/lib:$lib/hdf5/serial${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
     export C_INCLUDE_PATH=$prefix/usr/include/x86_64-linux-gnu:$prefix/usr/include LIBRARY_PATH=$lib
     export PKG_CONFIG_SYSROOT_DIR=$prefix PKG_CONFIG_LIBDIR=$lib/pkgconfig:$prefix/usr/share/pkgconfig
-    export OPAL_PREFIX=$prefix/usr OPAL_LIBDIR=$lib OPAL_PKGLIBDIR=$lib/openmpi OPAL_DATADIR=$prefix/usr/share OPAL_PKGDATADIR=$prefix/usr/share/openmpi
-    export OPAL_SYSCONFDIR=$prefix/etc OPAL_BINDIR=$prefix/usr/bin PMIX_INSTALL_PREFIX=$prefix/usr
+    export OPAL_PREFIX=$prefix/usr OPAL_BINDIR=$prefix/usr/bin OPAL_LIBDIR=$lib/openmpi/lib OPAL_PKGLIBDIR=$lib/openmpi/lib/openmpi3
+    export OPAL_DATADIR=$prefix/usr/share OPAL_PKGDATADIR=$prefix/usr/share/openmpi OPAL_SYSCONFDIR=$prefix/etc/openmpi PMIX_INSTALL_PREFIX=$lib/pmix2
+    export OMPI_MCA_plm=isolated # one machine: mpirun need not find ssh
     cmake_options+=("-DCMAKE_PREFIX_PATH=$prefix/usr" -DMPI_ASSUME_NO_BUILTIN_MPI=ON -DMPI_C_COMPILER=NOTFOUND
         "-DMPI_C_HEADER_DIR=$lib/openmpi/include" -DMPI_C_LIB_NAMES=mpi "-DMPI_mpi_LIBRARY=$lib/openmpi/lib/libmpi.so"
         "-DHDF5_C_INCLUDE_DIR=$prefix/usr/include/hdf5/serial")

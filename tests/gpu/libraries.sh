@@ -12,7 +12,7 @@ left_out='^(libc6|libc-dev|libc-bin|libcrypt|linux-libc|libgcc|libstdc|gcc|g\+\+
 left_out="$left_out|^(libclang|libllvm|libflang|libmlir|flang|gfortran|libgfortran-|lib[alt]san|libhwasan|libubsan|libz3|perl|libperl|python|libpython)"
 left_out="$left_out|^(dpkg|tar|debconf|cdebconf|passwd|adduser|autoconf|automake|autotools|m4|openssh|install-info|libjs|nss-plugin|libnss3|libnspr4)"
 left_out="$left_out|^(readline|libreadline|libdebian|libnewt|libslang|libtextwrap|libpam|libaudit|libcap-ng|libsemanage|libsepol|libselinux|libudev|libx[1ace]|libxdm)"
-left_out="$left_out|^(ocl|libxnvctrl|libhwloc-plugins|libgomp|libxml2|libicu|libcurl[34]-|libgdbm|rpcsvc|hdf5-helpers|libcbor|libfido|libedit|libtinfo|debianutils|libgmp10$)"
+left_out="$left_out|^(libxnvctrl|libhwloc-plugins|libgomp|libxml2|libicu|libcurl[34]-|libgdbm|rpcsvc|hdf5-helpers|libcbor|libfido|libedit|libtinfo|debianutils|libgmp10$)"
 
 wanted=$(sed -nE 's/^(build|run|cuda-run|test) //p' "$root/packages.txt" | grep -vE "$tools")
 # shellcheck disable=SC2086
@@ -30,4 +30,6 @@ for file in ./*.deb; do
 done
 rm -rf "$prefix/usr/lib/x86_64-linux-gnu/fortran" "$prefix/usr/share/doc" "$prefix/usr/share/man" "$prefix/usr/share/locale" "$prefix/usr/share/lintian"
 find "$prefix" -name '*.a' -delete
+# What Debian's alternatives would link.
+ln -sf mpirun.openmpi "$prefix/usr/bin/mpirun"
 du -sh "$prefix"
