@@ -30,7 +30,8 @@ static const fut_opt data_options[] = {
 
 static const fut_opt model_options[] = {
     FUT_OPT_STRING(fut_config_model, backbone, "tf_efficientnetv2_b0",
-                   "network, by timm's name, or iresnet18, 50, 100, mobilefacenet; futago inspect --model NAME shows it"),
+                   "network: tf_efficientnetv2_b0 to b3, tf_efficientnet_lite0, resnet18, 34, 50, 101, iresnet18, 50, 100, mobilefacenet; "
+                   "see futago inspect --model NAME"),
     FUT_OPT_I64(fut_config_model, embedding, "512", 2, 8192, "values", "length of an embedding"),
     FUT_OPT_ENUM(fut_config_model, embedding_norm, "auto", embedding_norm_names,
                  "batch norm on the embeddings; auto: where the network's own definition has one (iresnet, mobilefacenet)"),
