@@ -540,6 +540,18 @@ void scene_dies()
     OK(cudaStreamSynchronize(g.s));
 }
 
+/* The first stream stops for ever; the rest goes on, and the process can end. */
+void scene_hangs()
+{
+    stage *g = new stage;
+    OK(gpu_double_enqueue(g->s, "first", count_run, nullptr, nullptr, nullptr, 0));
+    usleep(20000);
+    OK(gpu_double_enqueue(g->t, "second", count_run, nullptr, nullptr, nullptr, 0));
+    OK(cudaStreamSynchronize(g->t));
+    NEED(ran == 1 && cudaStreamQuery(g->s) == cudaErrorNotReady);
+    _exit(0);
+}
+
 void scene_leaves_things()
 {
     static const stage *g = new stage;
@@ -554,6 +566,7 @@ void failures(void **state)
     WELL(scene_dies, {"GPU_DOUBLE_FAIL=cudaStreamSynchronize:1=die@3", "OMPI_COMM_WORLD_RANK=2"});
     const ending dead = play(scene_dies, {"GPU_DOUBLE_FAIL=cudaStreamSynchronize:1=die@3", "OMPI_COMM_WORLD_RANK=3"});
     assert_true(WIFSIGNALED(dead.status) && WTERMSIG(dead.status) == SIGKILL);
+    WELL(scene_hangs, {"GPU_DOUBLE_FAIL=stream:1=hang"});
     STOPPED("cannot read 'cudaMalloc'", scene_dies, {"GPU_DOUBLE_FAIL=cudaMalloc"});
 
     const ending left = play(scene_leaves_things, {"GPU_DOUBLE_LEAKS=2"});

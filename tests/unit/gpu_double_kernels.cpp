@@ -528,6 +528,22 @@ FUT_KERNEL_FN void sync_only(float *y)
     y[threadIdx.x] = 0;
 }
 
+FUT_KERNEL_FN void too_deep(float *y)
+{
+    volatile unsigned char local[100 << 10];
+    for (int i = (100 << 10) - 1; i >= 0; i -= 512)
+        local[i] = 1;
+    FUT_SYNC();
+    y[threadIdx.x] = local[5];
+}
+
+void scene_stack_too_small()
+{
+    stage g;
+    OK(FUT_LAUNCH_SYNC(too_deep, 1, 32, 0, g.s, g.d));
+    (void)cudaStreamSynchronize(g.s);
+}
+
 void scene_barrier_in_a_plain_launch()
 {
     stage g;
@@ -580,6 +596,7 @@ void launches(void **state)
     WELL(scene_grid_of_none, {"GPU_DOUBLE_STRICT=0"});
     STOPPED("more than 48 KiB of shared memory", scene_too_much_shared);
     STOPPED("in a kernel launched with FUT_LAUNCH", scene_barrier_in_a_plain_launch);
+    if (!asan) STOPPED("beyond the 60 KiB of stack a thread has", scene_stack_too_small);
     STOPPED("while device 1 is current", scene_wrong_device);
     WELL(scene_error_nobody_read);
     STOPPED("race: 'scale' (stream 1) reads 'pointer argument'", scene_kernels_race);

@@ -221,6 +221,7 @@ bool in_device_space(const void *ptr);
 unsigned char *real_address(const block &b, const void *ptr);
 void check_guards(const block &b, const char *after);
 void install_fault_handler();
+void use_fault_stack(); /* by each worker */
 struct recovery {
     sigjmp_buf env;
     const char *running; /* the operation's name */

@@ -252,6 +252,14 @@ fiber *this_fiber()
     return the_pool != nullptr ? pool.running : nullptr;
 }
 
+bool is_stack_guard(const void *ptr)
+{
+    if (the_pool == nullptr) return false;
+    for (const fiber &f : pool.all)
+        if (ptr >= f.stack && ptr < f.stack + page) return true;
+    return false;
+}
+
 void abandon_fibers()
 {
     for (fiber &f : pool.all)

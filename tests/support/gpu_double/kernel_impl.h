@@ -33,6 +33,7 @@ std::vector<fiber> &fibers(size_t n);
 void run_fibers(fiber *const *list, size_t n, void (*body)(void *), void *args);
 void stop_here(stop why, int line);        /* called on a fiber: the next one's turn */
 [[noreturn]] void leave_kernel(int error); /* from a fiber or not: the operation has failed */
+bool is_stack_guard(const void *ptr);      /* of a fiber of this worker */
 fiber *this_fiber();                       /* NULL outside */
 void abandon_fibers();                     /* they stand somewhere in a kernel that is over */
 

@@ -5,7 +5,7 @@
  *          handed out = real - span                              ▲ ends on the page's end, up to rounding to 256
  * Addresses are never used twice, so a freed block's stay dead. Slack around a block is full of 0xFF and looked at after each operation
  * that had the block as an argument. */
-#include "double_impl.h"
+#include "kernel_impl.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -206,9 +206,10 @@ void on_fault(int signal, siginfo_t *info, void *context)
     const gpu_double_place &h = gpu_double_here;
     fprintf(stderr, "gpu double: '%s' touched %p, which is %s%s (block %u,%u,%u thread %u,%u,%u, if a kernel)\n", on_stream->running,
             info->si_addr,
-            handed_out ? "a device address nobody turned into a real one"
-            : real     ? "outside every live block of device memory"
-                       : "not device memory",
+            handed_out                      ? "a device address nobody turned into a real one"
+            : real                          ? "outside every live block of device memory"
+            : is_stack_guard(info->si_addr) ? "beyond the 60 KiB of stack a thread has"
+                                            : "not device memory",
             where, h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y, h.thread.z);
     if (the_settings().strict) abort();
     sigset_t unblock;
@@ -229,6 +230,18 @@ void install_fault_handler()
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(SIGSEGV, &action, &previous[0]);
     sigaction(SIGBUS, &action, &previous[1]);
+}
+
+/* So that a fault on a full stack can be told. AddressSanitizer brings its own. */
+void use_fault_stack()
+{
+#if !defined(__SANITIZE_ADDRESS__)
+    static thread_local std::vector<unsigned char> memory(64 << 10);
+    stack_t stack = {};
+    stack.ss_sp = memory.data();
+    stack.ss_size = memory.size();
+    sigaltstack(&stack, nullptr);
+#endif
 }
 
 bool in_device_space(const void *ptr)

@@ -81,6 +81,7 @@ void work(cudaStream_t s)
 {
     world &w = the_world();
     current_device = s->device;
+    use_fault_stack();
     prctl(PR_SET_TIMERSLACK, 1000UL); /* short pauses are short */
     guard held(w.lock);
     for (;;) {

@@ -1,6 +1,6 @@
-/* The one header that kernels (the .cu files of core/backend/cuda/kernels) include, as nvcc sees it. The GPU double has another version with the
- * same interface (tests/support/gpu_double/host/gpu_kernel.h), with which g++ compiles the same kernels for the host; so kernels use nothing
- * of CUDA but what is named here and in gpu_kernel_common.h.
+/* The one header that kernels (the .cu files of core/backend/cuda/kernels) include, as nvcc sees it. The GPU double has another version
+ * with the same interface (tests/support/gpu_double/host/gpu_kernel.h), with which g++ compiles the same kernels for the host; so kernels
+ * use nothing of CUDA but what is named here and in gpu_kernel_common.h.
  *
  *     FUT_KERNEL_FN void scale(int64_t n, float a, float *x)       a kernel; const T * where it only reads
  *     FUT_DEVICE_FN float square(float x)                          a function kernels call; template <...> may stand before both
@@ -29,9 +29,8 @@
 #define FUT_OCCUPANCY(threads, blocks) __launch_bounds__(threads, blocks)
 
 #define FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                                         \
-    ((kernel)<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__), cudaGetLastError())
-#define FUT_LAUNCH_SYNC(kernel, grid, block, shared_bytes, stream, ...)                                                                    \
-    FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
+    ((kernel) < < < (grid), (block), (shared_bytes), (stream) >>> (__VA_ARGS__), cudaGetLastError())
+#define FUT_LAUNCH_SYNC(kernel, grid, block, shared_bytes, stream, ...) FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
 
 #define FUT_SHARED(type, name, count) __shared__ type name[count]
 #define FUT_DYNAMIC_SHARED(type, name)                                                                                                     \
