@@ -151,8 +151,6 @@ static void free_step_memory(fut_engine *g)
         if (host[i] != NULL) bk->free_host(bk, host[i]);
     for (int i = 0; i < FUT_IN_FLIGHT; i++)
         if (g->done[i] != NULL) bk->event_destroy(bk, g->done[i]);
-    for (int i = 0; i < FUT_FEED_PLACES; i++)
-        if (g->recordings[i] != NULL) bk->recording_destroy(bk, g->recordings[i]);
     for (int i = 0; i < FUT_MARKS; i++)
         if (g->marks[i] != NULL) bk->event_destroy(bk, g->marks[i]);
 }
@@ -161,12 +159,15 @@ void fut_engine_destroy(fut_engine **engine)
 {
     fut_engine *g = *engine;
     if (g == NULL) return;
+    /* Recordings hold work of the communicator, whose work holds memory. */
+    for (int i = 0; i < FUT_FEED_PLACES; i++)
+        if (g->recordings[i] != NULL) g->bk->recording_destroy(g->bk, g->recordings[i]);
+    if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
     if (g->bk != NULL) free_step_memory(g);
     fut_tree_destroy(&g->tree);
     fut_optim_destroy(&g->optim);
     fut_loss_destroy(&g->loss);
     fut_net_destroy(&g->net);
-    if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
     fut_backend_destroy(&g->bk);
     fut_mem_free(g);
     *engine = NULL;
