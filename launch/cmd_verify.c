@@ -48,10 +48,7 @@ out:
 static fut_status threshold_of(const fut_args *args, const fut_trained *trained, double *threshold_out)
 {
     if (fut_args_is_given(args, "threshold")) return fut_args_get_f64(args, "threshold", -1, 1, threshold_out);
-    FUT_CHECK(trained->progress.eer >= 0, FUT_ERR_NO_INPUT,
-              "%s: the run was never evaluated, so there is no threshold yet: give --threshold", fut_str_text(&trained->path));
-    *threshold_out = trained->progress.threshold;
-    return FUT_OK;
+    return fut_trained_threshold(trained, threshold_out);
 }
 
 static void print_answer(const fut_args *args, double similarity, double threshold)

@@ -102,7 +102,9 @@ static fut_status embed_my_chunks(embedder *e, const chunks *c, fut_loader *load
         fut_status st = embed(e, batch.rgb, batch.n, embedding_out + index * c->size * dim);
         fut_loader_release(loader);
         FUT_TRY(st);
+        fut_log_progress("embedded %lld of %lld photos", (long long)(index * c->size + batch.n), (long long)c->n);
     }
+    fut_log_progress("%s", "");
     return FUT_OK;
 }
 

@@ -147,6 +147,14 @@ out:
     return st;
 }
 
+fut_status fut_trained_threshold(const fut_trained *t, double *threshold_out)
+{
+    FUT_CHECK(t->progress.eer >= 0, FUT_ERR_NO_INPUT, "%s: the run was never evaluated, so there is no threshold yet: give --threshold",
+              fut_str_text(&t->path));
+    *threshold_out = t->progress.threshold;
+    return FUT_OK;
+}
+
 void fut_trained_close(fut_trained *t)
 {
     fut_net_destroy(&t->net);

@@ -40,6 +40,9 @@ typedef struct fut_trained {
  * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA. */
 fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, const fut_model_place *place,
                             fut_trained *out) FUT_MUST_CHECK;
+/* The similarity from which two photos are of one person: where the error rates of the run's last evaluation were equal.
+ * Errors: FUT_ERR_NO_INPUT: it was never evaluated. */
+fut_status fut_trained_threshold(const fut_trained *trained, double *threshold_out) FUT_MUST_CHECK;
 void fut_trained_close(fut_trained *trained);
 
 #ifdef __cplusplus
