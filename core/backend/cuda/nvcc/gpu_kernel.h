@@ -28,8 +28,11 @@
 /* Between FUT_KERNEL_FN and void: registers shall leave room for `blocks` blocks of at most `threads` threads on a multiprocessor. */
 #define FUT_OCCUPANCY(threads, blocks) __launch_bounds__(threads, blocks)
 
+/* clang-format 14 takes <<< apart here, and nvcc does not put it together again. */
+/* clang-format off */
 #define FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                                         \
-    ((kernel) < < < (grid), (block), (shared_bytes), (stream) >>> (__VA_ARGS__), cudaGetLastError())
+    ((kernel)<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__), cudaGetLastError())
+/* clang-format on */
 #define FUT_LAUNCH_SYNC(kernel, grid, block, shared_bytes, stream, ...) FUT_LAUNCH(kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
 
 #define FUT_SHARED(type, name, count) __shared__ type name[count]
