@@ -128,21 +128,49 @@ typedef struct fut_backend_info {
 } fut_backend_info;
 
 /* What a step's kernels keep on the device from one step to the next, so that no decision of a step waits for the host. The checkpoint
- * keeps `steps`, `scale` and `good_steps`. Only step_check writes it. */
+ * keeps `steps`, `scale`, `good_steps`, `lr_max` and `average_weight`. Only step_check writes it, but for the last two. */
 typedef struct fut_step_control {
-    int64_t steps;        /* optimizer steps taken; a skipped step does not count */
-    double scale;         /* what the loss's gradient is multiplied by: 1, or dynamic for f16 */
-    int64_t good_steps;   /* since the scale last changed */
-    int64_t growth_every; /* good steps after which the scale doubles; 0: the scale is fixed and a bad step is an error for the host */
-    double unscale;       /* 1 / scale of this step's gradients */
-    double squares;       /* sum of squares of this step's gradients, unscaled */
-    int64_t finite;       /* 0: the gradient had an infinity or a NaN, the step changes nothing */
+    int64_t steps;         /* optimizer steps taken; a skipped step does not count */
+    double scale;          /* what the loss's gradient is multiplied by: 1, or dynamic for f16 */
+    int64_t good_steps;    /* since the scale last changed */
+    int64_t growth_every;  /* good steps after which the scale doubles; 0: the scale is fixed and a bad step is an error for the host */
+    double clip_norm;      /* longest gradient a step takes, a longer one is shortened to it (torch clip_grad_norm_); 0: any */
+    double unscale;        /* what this step's gradients are multiplied by: 1 / scale, and what clipping leaves of them */
+    double squares;        /* sum of squares of this step's gradients, before clipping, without the scale */
+    int64_t finite;        /* 0: the gradient had an infinity or a NaN, the step changes nothing */
+    double lr_max;         /* schedule_free: the highest rate so far */
+    double average_weight; /* schedule_free: sum of the steps' weights in the average */
 } fut_step_control;
+
+/* Parameters that are trained alike: factors on the step's rate and on the weight decay. */
+enum { FUT_PARAM_GROUPS = 8 };
+typedef struct fut_param_groups {
+    const uint8_t *of; /* device [n]: the group of each parameter */
+    double lr[FUT_PARAM_GROUPS], weight_decay[FUT_PARAM_GROUPS];
+} fut_param_groups;
 
 typedef struct fut_adam_args {
     double beta1, beta2, eps, weight_decay;
     bool decoupled; /* AdamW; else weight decay is added to the gradient */
+    bool rectified; /* RAdam */
 } fut_adam_args;
+
+typedef struct fut_sgd_args {
+    double momentum, dampening, weight_decay;
+    bool nesterov;
+} fut_sgd_args;
+
+typedef struct fut_schedule_free_args {
+    double beta1, beta2, eps, weight_decay; /* beta2, eps: where there is a v */
+    int64_t warmup;                         /* steps over which the rate grows to its own */
+    double r, lr_power;                     /* a step's weight in the average: steps^r lr_max^lr_power */
+} fut_schedule_free_args;
+
+typedef struct fut_lookahead_args {
+    int64_t every; /* steps */
+    double alpha;
+    bool lazy; /* the first time the slow weights begin, at the fast ones (timm); else they began at the run's first (ranger) */
+} fut_lookahead_args;
 
 /* Pairs of one shard's rows against the global batch. `row[i]` is the position of local row i in the batch.
  * A pair (row[i], j) counts when row[i] != j and image[row[i]] != image[j]; it is positive when labels agree. */

@@ -3,6 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -178,6 +179,7 @@ void fut_host_step_decide(double squares, bool finite, fut_step_control *control
 {
     control->unscale = 1 / control->scale;
     control->squares = squares * control->unscale * control->unscale;
+    if (control->clip_norm > 0) control->unscale *= fmin(1, control->clip_norm / (sqrt(control->squares) + 1e-6));
     control->finite = finite;
     control->steps += finite;
     if (control->growth_every == 0) return;

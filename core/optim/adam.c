@@ -29,8 +29,8 @@ static fut_status step(fut_optim *optim, bool decoupled, const double *lr, void 
     const adam_config *config = optim->config;
     fut_adam_args args = {
         .beta1 = config->beta1, .beta2 = config->beta2, .eps = config->eps, .weight_decay = config->weight_decay, .decoupled = decoupled};
-    return optim->bk->adam(optim->bk, optim->count, optim->real, &args, lr, optim->control, params, grads, optim->slot[0], optim->slot[1],
-                           NULL);
+    return optim->bk->adam(optim->bk, optim->count, optim->real, &args, lr, optim->control, NULL, params, grads, optim->slot[0],
+                           optim->slot[1], NULL);
 }
 
 static fut_status adamw_step(fut_optim *optim, const double *lr, void *params, const void *grads)

@@ -260,6 +260,7 @@ typedef struct results {
 } results;
 
 #include "tests/conformance/kernels_immediate.inc"
+#include "tests/conformance/kernels_optim.inc"
 #include "tests/conformance/kernels_planned.inc"
 
 #include "tests/conformance/kernels_device.inc"

@@ -150,7 +150,7 @@ static fut_status finish_step(run *r)
     FUT_TRY(bk->event_wait(bk, NULL, r->join));
     FUT_TRY(bk->linear_backward(bk, N, C, EMBEDDING, FUT_F32, r->pooled, r->w, r->dh, r->dpooled, r->dw, r->db, NULL));
     FUT_TRY(bk->step_check(bk, C * C * 9, FUT_F32, r->g, r->sums, 1, r->control, NULL));
-    return bk->adam(bk, C * C * 9, FUT_F32, &adam, r->lr, r->control, r->p, r->g, r->m, r->v, NULL);
+    return bk->adam(bk, C * C * 9, FUT_F32, &adam, r->lr, r->control, NULL, r->p, r->g, r->m, r->v, NULL);
 }
 
 /* A recording ends also where something in it failed: until then the device refuses to free. */

@@ -1,4 +1,4 @@
-/* Immediate kernels on flat vectors, in chunks over the threads: the optimizer's step and what decides about it, the tree's additions. */
+/* Immediate kernels on flat vectors, in chunks over the threads: what decides about a step, the tree's additions. */
 #include "core/backend/cpu/cpu_impl.h"
 #include "core/backend/host.h"
 
@@ -14,34 +14,6 @@ static int64_t chunks_in(int64_t n)
 static int64_t chunk_length(int64_t n, int64_t first)
 {
     return n - first < CHUNK ? n - first : CHUNK;
-}
-
-fut_status fut_cpu_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_adam_args *args, const double *lr,
-                        const fut_step_control *control, void *p, const void *g, void *m, void *v, fut_stream *s)
-{
-    (void)s;
-    const fut_cpu *cpu = fut_cpu_of(bk);
-    double step = (double)control->steps;
-    FUT_TRY(fut_cpu_check_dtype(bk, "adam", FUT_F32, real));
-    if (!control->finite) return FUT_OK;
-    fut_simd_adam constants = {
-        .unscale = (float)control->unscale,
-        .decay = args->decoupled ? (float)(1 - *lr * args->weight_decay) : 1,
-        .weight_decay = args->decoupled ? 0 : (float)args->weight_decay,
-        .beta1_rest = (float)(1 - args->beta1),
-        .beta2 = (float)args->beta2,
-        .beta2_rest = (float)(1 - args->beta2),
-        .eps = (float)args->eps,
-        .step_size = (float)(*lr / (1 - pow(args->beta1, step))),
-        .correction2_sqrt = (float)sqrt(1 - pow(args->beta2, step)),
-    };
-#pragma omp parallel for num_threads(cpu->threads) schedule(static)
-    for (int64_t chunk = 0; chunk < chunks_in(n); chunk++) {
-        int64_t first = chunk * CHUNK;
-        cpu->simd->adam(chunk_length(n, first), &constants, (float *)p + first, (const float *)g + first, (float *)m + first,
-                        (float *)v + first);
-    }
-    return FUT_OK;
 }
 
 /* Groups of whole chunks, cut by n alone and added in order. Squares of f32 cannot overflow f64, so the sum is finite when they all are. */

@@ -1,4 +1,4 @@
-/* Vectors: the tree's additions, and a step's end from its summed gradient to new parameters. */
+/* Vectors: the tree's additions, and what decides about a step. */
 #include "core/backend/cuda/cuda_impl.h"
 #include "core/backend/cuda/kernels/kernels_vec.h"
 
@@ -29,14 +29,6 @@ fut_status fut_cuda_step_check(fut_backend *bk, int64_t n, fut_dtype real, const
     FUT_TRY(fut_cuda_check_dtype("step_check", FUT_F32, real));
     return FUT_CUDA(
         fut_cuda_launch_step_check(n, g, loss, loss ? loss_count : 0, control, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
-}
-
-fut_status fut_cuda_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_adam_args *args, const double *lr,
-                         const fut_step_control *control, void *p, const void *g, void *m, void *v, fut_stream *s)
-{
-    FUT_TRY(fut_cuda_check_dtype("adam", FUT_F32, real));
-    if (n == 0) return FUT_OK;
-    return FUT_CUDA(fut_cuda_launch_adam(n, args, lr, control, p, g, m, v, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
 }
 
 fut_status fut_cuda_update_stats(fut_backend *bk, int64_t n, fut_dtype real, double momentum, int64_t shards,

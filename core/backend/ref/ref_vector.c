@@ -1,4 +1,4 @@
-/* Immediate kernels on flat vectors: the optimizer's step and what decides about it, the tree's additions. */
+/* Immediate kernels on flat vectors: what decides about a step, the tree's additions. */
 #include "core/backend/host.h"
 #include "core/backend/ref/ref_impl.h"
 
@@ -6,15 +6,6 @@
 
 #define REF_BODY "core/backend/ref/ref_vector.inc"
 #include "core/backend/ref/ref_twice.inc"
-
-fut_status fut_ref_adam(fut_backend *bk, int64_t n, fut_dtype real, const fut_adam_args *args, const double *lr,
-                        const fut_step_control *control, void *p, const void *g, void *m, void *v, fut_stream *s)
-{
-    (void)bk;
-    (void)s;
-    if (!control->finite) return FUT_OK;
-    FUT_REF_RUN(adam, real, n, args, *lr, control, p, g, m, v);
-}
 
 fut_status fut_ref_step_check(fut_backend *bk, int64_t n, fut_dtype real, const void *g, const double *loss, int64_t loss_count,
                               fut_step_control *control, fut_stream *s)

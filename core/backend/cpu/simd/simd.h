@@ -48,6 +48,21 @@ typedef struct fut_simd_adam {
     float correction2_sqrt; /* sqrt(1 - beta2^t) */
 } fut_simd_adam;
 
+/* Constants of one step of torch.optim.SGD. */
+typedef struct fut_simd_sgd {
+    float unscale, weight_decay; /* g = unscale g + weight_decay p */
+    float keep, take;            /* buffer = keep buffer + take g */
+    float gradient, buffer;      /* p -= gradient g + buffer buffer */
+} fut_simd_sgd;
+
+/* Constants of one schedule-free step. */
+typedef struct fut_simd_schedule_free {
+    float unscale, weight_decay;
+    float beta2, beta2_rest, correction, eps; /* AdamW: g / (sqrt(v / correction) + eps) */
+    float toward_z;                           /* y += toward_z (z - y) */
+    float y_step, z_step;                     /* y += y_step g, z -= z_step g */
+} fut_simd_schedule_free;
+
 typedef struct fut_simd {
     const char *isa;
     int lanes; /* channels of one block of an activation */

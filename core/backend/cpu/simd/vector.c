@@ -1,8 +1,6 @@
 /* Flat vectors: one pass over memory each. */
 #include "core/backend/cpu/simd/simd.h"
 
-#include <math.h>
-
 /* In f64, over 16 chains that are added in order: the order depends on n alone. */
 void FUT_SIMD_NAME(dot)(int64_t n, const float *x, const float *y, double *dot_out)
 {
@@ -17,21 +15,6 @@ void FUT_SIMD_NAME(dot)(int64_t n, const float *x, const float *y, double *dot_o
     for (int k = 0; k < CHAINS; k++)
         sum += chain[k];
     *dot_out = sum;
-}
-
-void FUT_SIMD_NAME(adam)(int64_t n, const fut_simd_adam *k, float *restrict p, const float *restrict g, float *restrict m,
-                         float *restrict v)
-{
-    fut_simd_adam c = *k;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float gradient = g[i] * c.unscale + c.weight_decay * p[i];
-        float mean = m[i] + c.beta1_rest * (gradient - m[i]);
-        float square = c.beta2 * v[i] + c.beta2_rest * gradient * gradient;
-        m[i] = mean;
-        v[i] = square;
-        p[i] = p[i] * c.decay - c.step_size * (mean / (sqrtf(square) / c.correction2_sqrt + c.eps));
-    }
 }
 
 void FUT_SIMD_NAME(axpby)(int64_t n, double a, const float *x, double b, float *y)

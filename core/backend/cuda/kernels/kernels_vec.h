@@ -41,8 +41,6 @@ cudaError_t fut_cuda_launch_update_stats(int64_t n, double momentum, int64_t sha
                                          float *running, cudaStream_t stream);
 cudaError_t fut_cuda_launch_step_check(int64_t n, const float *g, const double *loss, int64_t loss_count, fut_step_control *control,
                                        void *scratch, cudaStream_t stream);
-cudaError_t fut_cuda_launch_adam(int64_t n, const fut_adam_args *args, const double *lr, const fut_step_control *control, float *p,
-                                 const float *g, float *m, float *v, void *scratch, cudaStream_t stream);
 
 #ifdef __cplusplus
 }
