@@ -5,7 +5,7 @@
 #   tests/gpu/run.sh [--out DIR] [--prefix DIR] [--python PYTHON] [--build DIR] [--all-architectures] [--quick] [--rehearse]
 #                    [STAGE...]
 #
-#   --out DIR      where logs, results.json and table.txt go; default runs/gpu-<date>
+#   --out DIR      where logs, results.json and table.txt go; default runs/gpu-<date>. Named again, it gathers the stages of several runs
 #   --prefix DIR   the other libraries, unpacked there by tests/gpu/libraries.sh; default: installed (launch/install_packages.sh)
 #   --python P     a Python with torch and timm, for the stage torch; default python3
 #   --build DIR    a build folder that is there already; leave out the stage build. Default: build/cuda, made by that stage
@@ -13,6 +13,7 @@
 #   --rehearse     no GPU: the GPU double instead, tiny benchmarks. Proves the script, says nothing about speed
 #   STAGE          of: machine build doctor conformance sanitizer e2e nccl bench torch; default: all of them
 #
+# NETWORKS, SIZES, BATCHES and PRECISIONS say what the benchmarks measure, e.g. NETWORKS=resnet50 BATCHES="64 128".
 # Needs: CUDA 12.8 or newer, cuDNN 9, NCCL (also those of Python's nvidia-* packages), cmake, ninja, gcc, g++. No network.
 # Every stage says pass, fail or skip and why, and the next one runs all the same. Exit status 0: nothing failed.
 set -uo pipefail
@@ -40,7 +41,6 @@ for stage in $stages; do
     case " $known " in *" $stage "*) ;; *) echo "run.sh: there is no stage $stage; they are: $known" >&2 && exit 64 ;; esac
 done
 mkdir -p "$out" && out=$(realpath "$out") || exit 73
-: >"$out/stages.tsv"
 preset=cuda
 [ "$rehearse" = 0 ] || preset=dev
 [ -n "$build" ] || build=$root/build/$preset
@@ -130,9 +130,10 @@ stage_nccl()
     return $failed
 }
 
-networks='tf_efficientnetv2_b0 resnet50' image_sizes='112 224' batches='64 128 256 512' precisions='bf16' steps=30
+networks='tf_efficientnetv2_b0 resnet50' image_sizes='112 224' batches='64 128 256 512' precisions=bf16 steps=30
 [ "$quick" = 0 ] || { image_sizes=112 batches=256; }
 [ "$rehearse" = 0 ] || { networks=tiny image_sizes=16 batches=16 steps=4; }
+networks=${NETWORKS:-$networks} image_sizes=${SIZES:-$image_sizes} batches=${BATCHES:-$batches} precisions=${PRECISIONS:-$precisions}
 
 # each COMMAND...: runs it with BACKBONE SIZE BATCH PRECISION behind, for every combination.
 each()
@@ -162,7 +163,6 @@ bench_one()
 stage_bench()
 {
     "$build/futago" bench --help >/dev/null 2>&1 || { echo 'this futago has no command bench'; return 77; }
-    : >"$out/bench.jsonl"
     each bench_one
 }
 
@@ -179,8 +179,8 @@ torch_one()
 stage_torch()
 {
     "$python" -c 'import torch, timm' || { echo "$python has no torch and timm (--python names another)"; return 77; }
-    touch "$out/bench.jsonl"
-    [ "$rehearse" = 0 ] || networks=resnet10t
+    local networks=$networks
+    [ "$rehearse" = 0 ] || networks=resnet10t # timm has no tiny
     each torch_one
 }
 
