@@ -17,9 +17,10 @@
 #include <string.h>
 
 static const char intro[] =
-    "Evaluates the trained network of RUN: ROC, AUC, EER, TAR at FAR, thresholds, hardest pairs. On a part of the run's own dataset, on "
-    "any\n"
-    "packed file (--data), or on a list of pairs over a folder of photos (--pairs with --images; 10 folds for LFW's pairs.txt).\n"
+    "Evaluates the trained network of RUN: ROC, AUC, EER, TAR at FAR, thresholds, hardest pairs; one among many: rank-k, CMC, MAP@R, FNIR\n"
+    "at FPIR. On a part of the run's own dataset, on any packed file (--data), or on a list of pairs over a folder of photos (--pairs "
+    "with\n"
+    "--images; 10 folds for LFW's pairs.txt; pairs only).\n"
     "Writes a page with the curves and the hardest pairs to RUN/report.html.";
 
 enum { HARDEST = 12, FACTS_MAX = 10 };
@@ -46,7 +47,8 @@ typedef struct evaluation {
     fut_pairs pairs;      /* with --pairs */
     fut_eval_part part;
     fut_part_result result;
-    fut_baseline baseline; /* with --baseline */
+    fut_identification identification; /* rank 0's; not with --pairs */
+    fut_baseline baseline;             /* with --baseline */
     bool has_baseline;
     fut_curves curves;
     fut_image picture[4 * HARDEST];
@@ -102,9 +104,12 @@ static fut_status open_inputs(evaluation *e, const fut_comm *comm, const fut_arg
 /* The baseline comes last: it puts the untrained network in the trained one's place. */
 static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *args)
 {
+    fut_status st = FUT_OK;
     const fut_config *config = e->trained.config;
     FUT_TRY(fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST,
                               &config->loss, &e->result));
+    if (fut_comm_rank(comm) == 0) st = fut_part_identification(&e->result, config->model.embedding, &e->identification);
+    FUT_TRY(fut_comm_agree(comm, st));
     e->has_baseline = fut_args_is_given(args, "baseline");
     return e->has_baseline ? fut_baseline_measure(&e->trained, comm, e->dataset, e->part, &e->result, &e->baseline) : FUT_OK;
 }
@@ -240,6 +245,7 @@ static fut_status report(evaluation *e, const fut_args *args)
         .fact = e->fact,
         .n_facts = e->n_facts,
         .verification = v,
+        .identification = e->dataset != NULL ? &e->identification : NULL,
         .note = e->result.paired_with_train ? "Nobody has two photos in this part, so it was paired with the training photos." : NULL,
         .hard_same = e->hard_same,
         .n_hard_same = v->n_hard_same,

@@ -135,7 +135,18 @@ void fut_part_result_fini(fut_part_result *result)
     fut_verification_fini(&result->verification);
     fut_mem_free(result->image);
     fut_mem_free(result->reference);
+    fut_mem_free(result->label);
+    fut_mem_free(result->reference_label);
+    fut_mem_free(result->embedding);
+    fut_mem_free(result->reference_embedding);
     *result = (fut_part_result){0};
+}
+
+fut_status fut_part_identification(const fut_part_result *r, int64_t dim, fut_identification *out)
+{
+    fut_metric_set query = {.embedding = r->embedding, .label = r->label, .n = r->n};
+    fut_metric_set reference = {.embedding = r->reference_embedding, .label = r->reference_label, .n = r->n_reference};
+    return fut_metric_identification(&query, r->paired_with_train ? &reference : NULL, dim, out);
 }
 
 const char *const fut_eval_part_names[] = {"train", "val", "test", "val+test", NULL};
@@ -311,12 +322,16 @@ fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *da
         fut_metric_set b = {.embedding = train.embedding, .label = train.label, .n = train.n};
         FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), agree);
         if (loss != NULL && query.n > 1) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
-        result.image = query.image;
         result.n = query.n;
-        query.image = NULL;
-        result.reference = train.image;
+        result.image = query.image;
+        result.label = query.label;
+        result.embedding = query.embedding;
+        query = (embedded){0};
         result.n_reference = train.n;
-        train.image = NULL;
+        result.reference = train.image;
+        result.reference_label = train.label;
+        result.reference_embedding = train.embedding;
+        train = (embedded){0};
     }
 agree:
     FUT_TRY_GOTO(fut_comm_agree(comm, st), out);

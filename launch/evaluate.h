@@ -3,6 +3,7 @@
 #define FUT_LAUNCH_EVALUATE_H
 
 #include "core/loss/loss.h"
+#include "core/metric/identification.h"
 #include "core/metric/metric.h"
 #include "core/nn/net.h"
 #include "data/dataset.h"
@@ -37,8 +38,13 @@ typedef struct fut_part_result {
     int64_t *image;         /* [n] ids behind the query rows */
     int64_t *reference;     /* [n_reference] ids behind the reference rows; NULL unless paired_with_train */
     int64_t n, n_reference;
+    int64_t *label, *reference_label; /* of those rows */
+    float *embedding, *reference_embedding;
 } fut_part_result;
 void fut_part_result_fini(fut_part_result *result);
+
+/* One among many, over the same photos. Not collective, for rank 0's result. dim: of an embedding. */
+fut_status fut_part_identification(const fut_part_result *result, int64_t dim, fut_identification *out) FUT_MUST_CHECK;
 
 enum { FUT_EVAL_LOSS_MAX = 4096 };
 

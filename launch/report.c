@@ -1,6 +1,8 @@
 /* The report as lines for a terminal and as a JSON object. */
 #include "launch/report.h"
 
+#include "launch/report_impl.h"
+
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +89,7 @@ fut_status fut_report_text(const fut_report *report, fut_str *out)
         (void)snprintf(line, sizeof line, "not defined: %s", fut_verification_why_undefined(v));
         FUT_TRY(text_row(out, "EER, AUC", line));
     }
+    if (report->identification != NULL) FUT_TRY(fut_identification_text(report->identification, NAME_COLUMN, out));
     FUT_TRY(text_pairs("different people, most alike", report->hard_different, report->n_hard_different, out));
     return text_pairs("same person, least alike", report->hard_same, report->n_hard_same, out);
 }
@@ -212,6 +215,50 @@ static void put_histogram(json *j, cJSON *root, const fut_verification *v)
     }
 }
 
+static void put_closed_set(json *j, cJSON *parent, const fut_closed_set *c)
+{
+    put_number(j, parent, "n_probes", (double)c->n_probes);
+    put_number(j, parent, "n_gallery", (double)c->n_gallery);
+    put_number(j, parent, "n_people", (double)c->n_people);
+    put_number(j, parent, "rank_1", c->cmc[0]);
+    put_number(j, parent, "rank_5", c->cmc[4]);
+    put_number(j, parent, "rank_10", c->cmc[9]);
+    put_numbers(j, parent, "cmc", c->cmc, c->n_people < FUT_CMC_RANKS ? (int)c->n_people : FUT_CMC_RANKS);
+}
+
+static void put_open_set(json *j, cJSON *parent, const fut_open_set *o)
+{
+    put_number(j, parent, "n_mated", (double)o->n_mated);
+    put_number(j, parent, "n_nonmated", (double)o->n_nonmated);
+    put_number(j, parent, "n_gallery", (double)o->n_gallery);
+    put_number(j, parent, "n_people", (double)o->n_people);
+    cJSON *list = put_array(j, parent, "fnir_at_fpir");
+    for (int i = 0; i < FUT_OPEN_SET_FPIRS && o->is_defined; i++) {
+        cJSON *at = put_object(j, list, NULL);
+        put_number(j, at, "target", o->at[i].target);
+        put_number(j, at, "fpir", o->at[i].fpir);
+        put_number(j, at, "fnir", o->at[i].fnir);
+        put_number(j, at, "threshold", o->at[i].threshold);
+        put_bool(j, at, "is_resolved", o->at[i].is_resolved);
+    }
+}
+
+static void put_identification(json *j, cJSON *root, const fut_identification *id)
+{
+    cJSON *object = put_object(j, root, "identification");
+    put_bool(j, object, "is_defined", id->retrieval.n_queries > 0);
+    put_number(j, object, "n_lone", (double)id->retrieval.n_lone);
+    put_number(j, object, "precision_at_1", id->retrieval.precision_at_1);
+    put_number(j, object, "precision_at_5", id->retrieval.precision_at_5);
+    put_number(j, object, "precision_at_10", id->retrieval.precision_at_10);
+    put_number(j, object, "r_precision", id->retrieval.r_precision);
+    put_number(j, object, "map_at_r", id->retrieval.map_at_r);
+    put_number(j, object, "map", id->retrieval.map);
+    put_closed_set(j, object, &id->leave_one_out);
+    if (id->one_enrolled.n_probes > 0) put_closed_set(j, put_object(j, object, "one_enrolled"), &id->one_enrolled);
+    put_open_set(j, put_object(j, object, "open_set"), &id->open_set);
+}
+
 static void put_pairs(json *j, cJSON *root, const char *key, const fut_report_pair *pair, int64_t n)
 {
     cJSON *pairs = put_array(j, root, key);
@@ -242,6 +289,7 @@ static void put_report(json *j, cJSON *root, const fut_report *report)
         put_text(j, root, "why_undefined", fut_verification_why_undefined(v));
     }
     put_histogram(j, root, v);
+    if (report->identification != NULL) put_identification(j, root, report->identification);
     put_pairs(j, root, "hardest_different", report->hard_different, report->n_hard_different);
     put_pairs(j, root, "hardest_same", report->hard_same, report->n_hard_same);
 }

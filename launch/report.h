@@ -8,6 +8,7 @@
 
 #include "core/base/status.h"
 #include "core/base/str.h"
+#include "core/metric/identification.h"
 #include "core/metric/metric.h"
 #include "data/image.h"
 
@@ -53,6 +54,7 @@ typedef struct fut_report {
     const fut_report_fact *fact;
     int64_t n_facts;
     const fut_verification *verification;
+    const fut_identification *identification; /* NULL: not measured */
     const char *note; /* a sentence the reader must see beside the numbers (val paired with training photos), or NULL */
     const fut_report_pair *hard_same, *hard_different; /* worst first */
     int64_t n_hard_same, n_hard_different;
@@ -65,8 +67,9 @@ typedef struct fut_report {
  * fut_report_json: one object and a newline. Keys: title, facts {name: value}, note, n_same, n_different, mean_same, mean_different,
  * is_defined; then why_undefined, or auc, eer, at_eer and at_best_accuracy {threshold, far, tar, accuracy}, tar_at_far [the same with
  * target, is_resolved], folds {n, accuracy_mean, ...} where there are any, roc [[far, tar, threshold]]; and always histogram {min, max,
- * same, different}, hardest_different and hardest_same [{score, a, b}].
- * Errors: FUT_ERR_NO_MEMORY; what was appended before stays */
+ * same, different}; where it was measured, identification {rank_1, rank_5, rank_10, precision_at_1, ..., map_at_r, map, cmc, one_enrolled
+ * {rank_1, ..., cmc}, open_set {n_mated, ..., fnir_at_fpir [{target, fpir, fnir, threshold, is_resolved}]}}, and hardest_different and
+ * hardest_same [{score, a, b}]. Errors: FUT_ERR_NO_MEMORY; what was appended before stays */
 fut_status fut_report_text(const fut_report *report, fut_str *out) FUT_MUST_CHECK;
 fut_status fut_report_json(const fut_report *report, fut_str *out) FUT_MUST_CHECK;
 fut_status fut_report_html(const fut_report *report, fut_str *out) FUT_MUST_CHECK;

@@ -147,6 +147,38 @@ void fut_chart_histogram(fut_page *page, const fut_verification *v)
     fut_plot_end(&plot);
 }
 
+/* ---- one among many ------------------------------------------------------------------------------------------------------------ */
+
+static void draw_cmc(fut_plot *plot, const char *css_class, const fut_closed_set *c)
+{
+    bool is_drawing = false;
+    if (c->n_probes == 0) return;
+    fut_plot_path_begin(plot, css_class);
+    for (int k = 1; k <= (int)plot->x.max; k++)
+        fut_plot_path_point(plot, k, c->cmc[k - 1], &is_drawing);
+    fut_plot_path_end(plot);
+}
+
+void fut_chart_cmc(fut_page *page, const fut_identification *id)
+{
+    char title[160];
+    const fut_closed_set *all = &id->leave_one_out;
+    const fut_closed_set *one = &id->one_enrolled;
+    double lowest = one->n_probes > 0 ? fmin(all->cmc[0], one->cmc[0]) : all->cmc[0];
+    double last = (double)(all->n_people < FUT_CMC_RANKS ? all->n_people : FUT_CMC_RANKS);
+    fut_plot plot = {
+        .page = page,
+        .size = FUT_PLOT_LARGE,
+        .x = {.min = 1, .max = fmax(last, 2), .label = "rank"},
+        .y = {.min = fmin(floor(lowest * 10) / 10, 0.9), .max = 1, .tick = FUT_TICK_PERCENT, .label = "found at this rank or before"}};
+    (void)snprintf(title, sizeof title, "Share of photos whose person is found at each rank: %s at rank 1",
+                   fut_text_of_percent(all->cmc[0]).text);
+    fut_plot_begin(&plot, title);
+    draw_cmc(&plot, "line different", one);
+    draw_cmc(&plot, "line same", all);
+    fut_plot_end(&plot);
+}
+
 /* ---- training ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct range {

@@ -106,8 +106,7 @@ static void put_head(fut_page *page, const fut_report *r)
     fut_page_raw(page, "</p>\n");
 }
 
-/* A tile; `value` and `below` are ours. */
-static void put_key(fut_page *page, const char *css_class, const char *name, const char *value, const char *below)
+void fut_page_key(fut_page *page, const char *css_class, const char *name, const char *value, const char *below)
 {
     fut_page_put(page, "<div class=\"%s\"><span class=\"name\">%s</span><b>%s</b><span>%s</span></div>\n", css_class, name, value, below);
 }
@@ -128,19 +127,19 @@ static void put_keys(fut_page *page, const fut_verification *v)
     const fut_tar_at_far *tar = headline_tar(v);
     fut_page_raw(page, "<section class=\"keys\" aria-label=\"Key numbers\">\n");
     (void)snprintf(below, sizeof below, "at similarity %.4f", v->at_eer.threshold);
-    put_key(page, "key first", "Equal error rate", fut_text_of_percent(v->eer).text, below);
+    fut_page_key(page, "key first", "Equal error rate", fut_text_of_percent(v->eer).text, below);
     (void)snprintf(value, sizeof value, "%.5f", v->auc);
-    put_key(page, "key", "Area under the ROC", value, "1 is perfect, 0.5 is chance");
+    fut_page_key(page, "key", "Area under the ROC", value, "1 is perfect, 0.5 is chance");
     (void)snprintf(value, sizeof value, "TAR at FAR %g\u202f%%", tar->target * 100);
     (void)snprintf(below, sizeof below, "at similarity %.4f", tar->at.threshold);
-    put_key(page, "key", value, fut_text_of_percent(tar->at.tar).text, below);
+    fut_page_key(page, "key", value, fut_text_of_percent(tar->at.tar).text, below);
     if (v->folds.n > 0) {
         (void)snprintf(value, sizeof value, "Accuracy, %d folds", v->folds.n);
         (void)snprintf(below, sizeof below, "\u00b1 %s over the folds", fut_text_of_percent(v->folds.accuracy_std).text);
-        put_key(page, "key", value, fut_text_of_percent(v->folds.accuracy_mean).text, below);
+        fut_page_key(page, "key", value, fut_text_of_percent(v->folds.accuracy_mean).text, below);
     } else {
         (void)snprintf(below, sizeof below, "at similarity %.4f", v->at_best.threshold);
-        put_key(page, "key", "Best accuracy", fut_text_of_percent(v->at_best.accuracy).text, below);
+        fut_page_key(page, "key", "Best accuracy", fut_text_of_percent(v->at_best.accuracy).text, below);
     }
     fut_page_raw(page, "</section>\n");
 }
@@ -366,6 +365,7 @@ fut_status fut_report_html(const fut_report *report, fut_str *out)
     } else {
         put_undefined(&page, v);
     }
+    if (report->identification != NULL) fut_page_identification(&page, report->identification);
     put_hardest(&page, report);
     put_training(&page, report);
     fut_page_raw(&page, "<footer>");

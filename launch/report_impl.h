@@ -69,8 +69,16 @@ fut_axis fut_axis_around(double min, double max, bool is_log);
 /* The plots of the page: report_charts.c. */
 void fut_chart_roc(fut_page *page, const fut_verification *v, bool is_log);
 void fut_chart_histogram(fut_page *page, const fut_verification *v);
+void fut_chart_cmc(fut_page *page, const fut_identification *id);
 void fut_chart_lines(fut_page *page, const fut_report_chart *chart);
 /* Is there anything to draw? */
 bool fut_chart_has_lines(const fut_report_chart *chart);
+
+/* A tile of a key number; the texts are ours: report_html.c. */
+void fut_page_key(fut_page *page, const char *css_class, const char *name, const char *value, const char *below);
+
+/* One among many: report_identification.c. The text has a line for each number, `column` wide names. */
+fut_status fut_identification_text(const fut_identification *id, int column, fut_str *out) FUT_MUST_CHECK;
+void fut_page_identification(fut_page *page, const fut_identification *id);
 
 #endif

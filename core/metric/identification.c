@@ -132,7 +132,7 @@ static fut_status measure(division *d, int64_t dim, fut_identification *id)
 fut_status fut_metric_identification(const fut_metric_set *query, const fut_metric_set *reference_or_null, int64_t dim,
                                      fut_identification *out)
 {
-    fut_identification id = {0};
+    fut_identification id = {.has_reference = reference_or_null != NULL};
     division d = {.query = {.set = query, .n = query->n}, .is_self = reference_or_null == NULL};
     d.reference = d.is_self ? d.query : (fut_rows){.set = reference_or_null, .n = reference_or_null->n};
     FUT_CHECK(dim >= 1, FUT_ERR_SHAPE, "dimension %lld", (long long)dim);

@@ -57,6 +57,7 @@ typedef struct fut_open_set {
 } fut_open_set;
 
 typedef struct fut_identification {
+    bool has_reference;
     fut_retrieval retrieval;
     fut_closed_set leave_one_out; /* each query against all other photos, or against the reference */
     fut_closed_set one_enrolled;  /* everybody's first photo against all others; n_probes is 0 with a reference */

@@ -101,8 +101,8 @@ static void add_retrieval(fut_retrieval *sum, const int64_t *beats, int64_t n)
     }
     sum->n_queries++;
     sum->precision_at_1 += beats[0] == 0;
-    sum->precision_at_5 += (double)hits_at_5 / 5;
-    sum->precision_at_10 += (double)hits_at_10 / 10;
+    sum->precision_at_5 += (double)hits_at_5; /* divided in mean_of, so that the sum is exact */
+    sum->precision_at_10 += (double)hits_at_10;
     sum->r_precision += (double)hits_at_r / (double)n;
     sum->map_at_r += at_r / (double)n;
     sum->map += all / (double)n;
@@ -154,8 +154,8 @@ static fut_retrieval mean_of(const fut_retrieval *sum)
     return (fut_retrieval){.n_queries = sum->n_queries,
                            .n_lone = sum->n_lone,
                            .precision_at_1 = sum->precision_at_1 / n,
-                           .precision_at_5 = sum->precision_at_5 / n,
-                           .precision_at_10 = sum->precision_at_10 / n,
+                           .precision_at_5 = sum->precision_at_5 / (5 * n),
+                           .precision_at_10 = sum->precision_at_10 / (10 * n),
                            .r_precision = sum->r_precision / n,
                            .map_at_r = sum->map_at_r / n,
                            .map = sum->map / n};

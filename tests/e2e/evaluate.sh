@@ -17,16 +17,23 @@ for part in val test; do
     expect 0 "$futago" eval run --part $part --json
     [ "$(field n_same)" -eq 84 ] && [ "$(field n_different)" -eq 192 ] || fail "$part has $(field n_same) and $(field n_different) pairs"
     one=$(field auc)
+    many=$(field identification)
     expect 0 ranks 3 "$futago" eval run --part $part --json
     [ "$(field auc)" = "$one" ] || fail "$part: AUC $one on one rank, $(field auc) on three"
+    [ "$(field identification)" = "$many" ] || fail "$part: 1:N is $many on one rank, $(field identification) on three"
 done
+# 3 people with 8 photos: the first and the third are enrolled with their first photo.
+[ "$(field identification.n_probes)" -eq 24 ] && [ "$(field identification.n_people)" -eq 3 ] || fail "$many"
+[ "$(field identification.one_enrolled.n_probes)" -eq 21 ] && [ "$(field identification.one_enrolled.n_gallery)" -eq 3 ] || fail "$many"
+[ "$(field identification.open_set.n_mated)" -eq 14 ] && [ "$(field identification.open_set.n_nonmated)" -eq 8 ] || fail "$many"
+[ "$(field identification.rank_5)" = 1 ] && [ "$(field identification.rank_1)" = "$(field identification.precision_at_1)" ] || fail "$many"
 expect 0 "$futago" eval run --part train
-says "train part, 152 photos" "EER" "AUC"
+says "train part, 152 photos" "EER" "AUC" "rank 1, 5, 10" "152 photos, each against all others, 19 people" "MAP@R" "FPIR"
 "$futago" pack faces -o other.h5 --size 24 --split identity --seed 1 >/dev/null 2>&1
 expect 0 "$futago" eval run --data other.h5 --checkpoint last --html other.html
 says "other.h5, test part"
 for file in run/report.html other.html; do
-    for text in "<svg" "ROC" "EER" "data:image/jpeg;base64," "Different people, most alike" "Same person, least alike" "</html>"; do
+    for text in "<svg" "ROC" "EER" "One among many" "Found at rank k (CMC)" "data:image/jpeg;base64," "Different people, most alike" "Same person, least alike" "</html>"; do
         grep -qF -- "$text" $file || fail "$file has no $text"
     done
     if grep -Eq 'src="(http|/)|<script src' $file; then fail "$file is not self-contained"; fi
@@ -104,6 +111,9 @@ says "nobody has two photos in the val part, so it is paired with the training p
 for part in val test; do
     expect 0 "$futago" eval orlrun --part $part --json
     [ "$(field n_same)" -eq 320 ] && [ "$(field n_different)" -eq 12480 ] || fail "orl: $(field n_same) and $(field n_different) pairs"
+    # 40 photos against 320 training photos of 40 people; every second person is enrolled with their 8 training photos.
+    [ "$(field identification.n_probes)" -eq 40 ] && [ "$(field identification.n_gallery)" -eq 320 ] || fail "orl: $(field identification)"
+    [ "$(field identification.open_set.n_gallery)" -eq 160 ] && [ "$(field identification.open_set.n_mated)" -eq 20 ] || fail "orl: open set"
     case $(field note) in *"paired with the training photos"*) ;; *) fail "the note is '$(field note)'" ;; esac
     if grep -qi nan out; then fail "NaN in the report"; fi
 done
@@ -117,4 +127,5 @@ says "val cannot be scored: no two photos of different people"
 if grep -q '"eer"' few_run/metrics.jsonl; then fail "an EER without pairs: $(grep eer few_run/metrics.jsonl)"; fi
 expect 0 "$futago" eval few_run --json
 [ "$(field is_defined)" = False ] || fail "is_defined is $(field is_defined)"
+[ "$(field identification.rank_1)" = 1 ] && [ "$(field identification.open_set.fnir_at_fpir)" = '[]' ] || fail "one person is somebody else"
 expect 66 "$futago" verify few_run $a $a

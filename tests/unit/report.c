@@ -23,6 +23,7 @@ typedef struct sample {
     float score[N];
     uint8_t same[N];
     fut_verification verification;
+    fut_identification identification;
     fut_image image[2];
     fut_report_pair hard_same[2], hard_different[1];
     fut_report_fact fact[2];
@@ -52,6 +53,22 @@ static void fill_charts(sample *s)
     s->chart[2] = (fut_report_chart){"Empty", "epoch", {{"nothing", NULL, NULL, 0}}, 1, false};
 }
 
+/* 12 people, 30 photos; FPIR 1e-3 is out of reach. */
+static void fill_identification(fut_identification *id)
+{
+    id->retrieval = (fut_retrieval){.n_queries = 30, .n_lone = 2, .precision_at_1 = 0.625, .map_at_r = 0.515625, .map = 0.75};
+    id->leave_one_out = (fut_closed_set){.n_probes = 30, .n_gallery = 32, .n_people = 12};
+    id->one_enrolled = (fut_closed_set){.n_probes = 20, .n_gallery = 12, .n_people = 12};
+    for (int k = 0; k < FUT_CMC_RANKS; k++) {
+        id->leave_one_out.cmc[k] = fmin(0.625 + 0.0625 * k, 1);
+        id->one_enrolled.cmc[k] = fmin(0.375 + 0.0625 * k, 1);
+    }
+    id->open_set = (fut_open_set){.is_defined = true, .n_mated = 14, .n_nonmated = 100, .n_gallery = 6, .n_people = 6};
+    id->open_set.at[0] = (fut_fnir_at_fpir){.target = 0.1, .fpir = 0.09, .fnir = 0.25, .threshold = 0.5, .is_resolved = true};
+    id->open_set.at[1] = (fut_fnir_at_fpir){.target = 0.01, .fpir = 0.01, .fnir = 0.4375, .threshold = 0.75, .is_resolved = true};
+    id->open_set.at[2] = (fut_fnir_at_fpir){.target = 0.001, .fnir = 1, .threshold = 0.875};
+}
+
 /* same_in: one pair in that many is of one person; 0: none is. */
 static void sample_init(sample *s, int same_in, int n_folds)
 {
@@ -64,12 +81,14 @@ static void sample_init(sample *s, int same_in, int n_folds)
     assert_int_equal(fut_metric_pairs(s->score, s->same, N, &options, &s->verification), FUT_OK);
     fill_pictures(s);
     fill_charts(s);
+    fill_identification(&s->identification);
     s->fact[0] = (fut_report_fact){"dataset", "faces.h5"};
     s->fact[1] = (fut_report_fact){"model", HOSTILE};
     s->report = (fut_report){.title = HOSTILE,
                              .fact = s->fact,
                              .n_facts = 2,
                              .verification = &s->verification,
+                             .identification = &s->identification,
                              .note = "a note & more",
                              .hard_same = s->hard_same,
                              .hard_different = s->hard_different,
@@ -151,8 +170,8 @@ static void test_html(void **state)
     assert_contained(html.data, "10 folds");
     assert_int_equal(count_of(html.data, "data:image/jpeg;base64,"), 4);
     assert_int_equal(count_of(html.data, "no picture"), 2);
-    assert_int_equal(count_of(html.data, "<svg"), 5); /* two ROC, histogram, two charts: the empty one is left out */
-    assert_int_equal(count_of(html.data, "role=\"img\""), 5);
+    assert_int_equal(count_of(html.data, "<svg"), 6); /* two ROC, histogram, CMC, two charts: the empty one is left out */
+    assert_int_equal(count_of(html.data, "role=\"img\""), 6);
     assert_int_equal(count_of(html.data, " alt=\""), 4);
     assert_null(strstr(html.data, ">Empty<"));
     assert_true(html.length < 100000); /* 5,000 points are thinned */
@@ -374,6 +393,60 @@ static void test_exhausted_memory(void **state)
     sample_fini(&s);
 }
 
+static void test_identification(void **state)
+{
+    (void)state;
+    static sample s;
+    fut_str out = {0};
+    sample_init(&s, 3, 0);
+    assert_int_equal(fut_report_text(&s.report, &out), FUT_OK);
+    assert_contained(out.data, "\nrank 1, 5, 10   62.50 %, 87.50 %, 100.00 %  30 photos, each against all others, 12 people\n");
+    assert_contained(out.data, "\n  one enrolled  37.50 %, 62.50 %, 93.75 %  20 photos, each against one photo of everybody\n");
+    assert_contained(out.data, "\nMAP@R           0.51562; mAP 0.75000; R-precision 0.00000\n");
+    assert_contained(
+        out.data, "\n0.1         25.00 %       0.5000\n0.01        43.75 %       0.7500\n0.001    too few photos of strangers to tell\n");
+    out.length = 0;
+    assert_int_equal(fut_report_json(&s.report, &out), FUT_OK);
+    cJSON *root = cJSON_Parse(out.data);
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(root, "identification");
+    const cJSON *one = cJSON_GetObjectItemCaseSensitive(id, "one_enrolled");
+    const cJSON *open = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(id, "open_set"), "fnir_at_fpir");
+    assert_true(number(id, "rank_1") == 0.625 && number(id, "rank_5") == 0.875 && number(id, "map_at_r") == 0.515625);
+    assert_true(number(one, "rank_10") == 0.9375 && number(one, "n_gallery") == 12);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(id, "cmc")), 12);
+    assert_int_equal(cJSON_GetArraySize(open), FUT_OPEN_SET_FPIRS);
+    assert_true(number(cJSON_GetArrayItem(open, 1), "fnir") == 0.4375);
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(open, 2), "is_resolved")));
+    cJSON_Delete(root);
+    out.length = 0;
+    assert_int_equal(fut_report_html(&s.report, &out), FUT_OK);
+    assert_well_formed(out.data);
+    assert_contained(out.data, "<h2>One among many</h2>");
+    assert_contained(out.data, "Found at rank k (CMC)");
+    assert_contained(out.data, "FNIR at FPIR 1\u202f%");
+    assert_contained(out.data, "too few photos of strangers to tell: 100");
+
+    /* Against training photos, one person, nobody to leave out; then nobody to be found. */
+    s.identification = (fut_identification){.has_reference = true, .retrieval.n_queries = 1};
+    s.identification.leave_one_out = (fut_closed_set){.n_probes = 1, .n_gallery = 3, .n_people = 1, .cmc = {1}};
+    out.length = 0;
+    assert_int_equal(fut_report_html(&s.report, &out), FUT_OK);
+    assert_well_formed(out.data);
+    assert_contained(out.data, "each against the training photos");
+    assert_contained(out.data, "Not defined: too few people to leave some out.");
+    assert_null(strstr(out.data, "one photo enrolled"));
+    assert_null(strstr(out.data, "nan"));
+    s.identification = (fut_identification){0};
+    out.length = 0;
+    assert_int_equal(fut_report_html(&s.report, &out), FUT_OK);
+    assert_null(strstr(out.data, "One among many"));
+    out.length = 0;
+    assert_int_equal(fut_report_text(&s.report, &out), FUT_OK);
+    assert_contained(out.data, "rank 1, 5, 10   not defined: nobody has a photo to be found by\n");
+    fut_str_fini(&out);
+    sample_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_collapsed),
         cmocka_unit_test(test_file_is_whole_or_absent),
         cmocka_unit_test(test_exhausted_memory),
+        cmocka_unit_test(test_identification),
     };
     return cmocka_run_group_tests_name("report", tests, NULL, NULL);
 }
