@@ -1,3 +1,4 @@
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "dist/boot.h"
 #include "launch/args.h"
@@ -104,6 +105,17 @@ static fut_status embed_photos(search *s)
 out:
     fut_mem_free(rgb);
     return st;
+}
+
+/* At the run's own threshold the EER is the chance that a stranger is taken for one given person. */
+static void warn_of_strangers(const search *s)
+{
+    double expected = s->trained.progress.eer * (double)s->gallery.person.n;
+    if (!s->is_threshold_given && expected >= 0.5)
+        FUT_WARN(
+            "at the run's threshold for pairs a stranger is taken for %.1f of these %lld people on average; `futago eval` prints higher "
+            "thresholds, for strangers (FNIR at FPIR)",
+            expected, (long long)s->gallery.person.n);
 }
 
 /* ---- the answer ---------------------------------------------------------------------------------------------------------------- */
@@ -227,7 +239,10 @@ static fut_status identify(fut_comm *comm, int argc, char **argv)
     if (fut_comm_rank(comm) == 0) st = embed_photos(&s);
     FUT_TRY_GOTO(fut_comm_agree(comm, st), out);
     FUT_TRY_GOTO(fut_gallery_open(&s.trained, comm, fut_args_get(args, "GALLERY"), s.crop, &s.gallery), out);
-    if (fut_comm_rank(comm) == 0) st = answer(&s, args);
+    if (fut_comm_rank(comm) == 0) {
+        warn_of_strangers(&s);
+        st = answer(&s, args);
+    }
     st = fut_comm_agree(comm, st);
 out:
     search_fini(&s);

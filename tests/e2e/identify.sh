@@ -19,7 +19,7 @@ b=faces/person_0017/0001.jpg
 for gallery in faces faces.h5; do
     expect 0 "$futago" identify run $gallery $a $b --top 3
     says "$a: person_0003" "   1   1.0000  person_0003  (person_0003/0005.jpg)" "$b: person_0017" "of 24 people with 192 photos"
-    says "the run's own threshold for pairs" "--threshold sets another"
+    says "the run's own threshold for pairs" "--threshold sets another" "a stranger is taken for"
     [ "$(grep -c '^   [1-9]' out)" -eq 6 ] || fail "--top 3 of two photos lists $(grep -c '^   [1-9]' out)"
 done
 expect 0 "$futago" identify run faces $a --json --top 100
@@ -39,6 +39,7 @@ expect 0 "$futago" identify run faces.h5 $a --json --top 100
 
 # ---- nobody reaches the threshold: exit status 1, also when only one of the photos is unknown
 expect 1 "$futago" identify run faces $a --by mean --threshold 1
+! grep -q 'a stranger is taken for' err || fail "warned of a threshold that was given"
 says "$a: unknown" "unknown below similarity 1.0000"
 mkdir gallery && cp -r faces/person_0003 faces/person_0004 gallery
 expect 1 "$futago" identify run gallery $a $b --threshold 0.999999
@@ -57,6 +58,15 @@ says "gallery/nobody: no readable photo, so this person cannot be found" "galler
 [ "$(field left_out)" = "['nobody', 'text']" ] && [ "$(field unreadable)" -eq 2 ] && [ "$(field people)" -eq 2 ] || fail "$(cat out)"
 expect 0 ranks 2 "$futago" identify run gallery $a --json
 [ "$(grep -c 'gallery/text/1.jpg' err)" -eq 1 ] && [ "$(field people)" -eq 2 ] || fail "two ranks"
+# Names are bytes.
+odd=$(printf 'M\374ller "x"')
+mkdir -p bytes/"$odd" && cp "$a" bytes/"$odd"
+expect 0 "$futago" identify run bytes $a
+says "$a: M\\xfcller \"x\""
+expect 0 "$futago" identify run bytes $a --json
+[ "$(field photos.0.person)" = 'Müller "x"' ] || fail "$(cat out)"
+expect 0 "$futago" embed run bytes -o bytes.npy
+[ "$(cut -f 1 bytes.txt)" = 'M\xfcller "x"' ] || fail "$(cat bytes.txt)"
 mkdir empty people people/a people/b
 expect 65 "$futago" identify run empty $a
 says "empty: no sub-folder there, 0 files; it must hold one sub-folder a person, with photos"
@@ -116,6 +126,20 @@ says "must end in .h5 or .npy"
 expect 65 "$futago" embed run empty -o no.h5
 [ -z "$(ls | grep '^no\.h5')" ] || fail "a refused embed left $(ls)"
 expect 73 "$futago" embed run faces -o nowhere/e.h5
+# A full disk, a signal: the old file stays, nothing is left beside it.
+before=$(md5sum e.h5 e.npy e.txt)
+for file in e.h5 e.npy; do
+    expect 73 bash -c "ulimit -f 4; exec '$futago' embed run faces -o $file --force"
+    says "File too large"
+done
+mkdir many
+for i in $(seq 20); do cp -rl faces many/$i; done
+"$futago" embed run many -o e.npy --force >/dev/null 2>&1 </dev/null &
+pid=$!
+until [ -e "$(echo e.npy.tmp-*)" ]; do kill -0 $pid && sleep 0.01; done
+kill $pid
+wait $pid && fail "embed was not interrupted" || [ $? -eq 143 ]
+[ "$(ls -d e.*)" = "$(printf 'e.h5\ne.npy\ne.txt')" ] && [ "$(md5sum e.h5 e.npy e.txt)" = "$before" ] || fail "left behind: $(ls -d e.*)"
 # A packed file is not an embeddings file, and the other way round.
 expect 65 "$futago" identify run e.h5 $a
 says "e.h5"
