@@ -72,6 +72,12 @@ fut_image_rect fut_image_crop_center(const fut_image *image, double fraction);
 fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_null, int64_t width, int64_t height,
                             fut_image *image_out) FUT_MUST_CHECK;
 
+/* The same without allocating, for a caller that resizes many.
+ * Shape: crop inside src; rgb [height, width, 3], which may be src's own pixels; scratch: what fut_image_resize_scratch_bytes says for a
+ *        part as large as crop or larger, from fut_mem_alloc */
+void fut_image_resize_into(const fut_image *src, const fut_image_rect *crop, int64_t width, int64_t height, void *scratch, uint8_t *rgb);
+size_t fut_image_resize_scratch_bytes(int64_t in_width, int64_t in_height, int64_t width, int64_t height);
+
 /* Swap left and right, in place. Shape: rgb [height, width, 3] u8. */
 void fut_image_mirror(int64_t height, int64_t width, uint8_t *rgb);
 

@@ -55,27 +55,33 @@ static size_t image_bytes(const fut_loader *loader)
 
 /* ---- the threads ---- */
 
-static fut_status load_resized(const fut_loader *loader, int64_t image, const fut_image *source, uint8_t *rgb)
+/* What a thread works with. */
+typedef struct desk {
+    fut_image source; /* where the dataset's image stands before it is resized; empty where it has the right size already */
+    void *scratch;    /* of resizing and of the augmentations */
+} desk;
+
+static size_t scratch_bytes(const fut_loader *loader)
 {
-    fut_image resized = {0};
-    FUT_TRY(fut_dataset_read(loader->dataset, image, source->rgb));
-    FUT_TRY(fut_image_resize(source, NULL, loader->config.width, loader->config.height, &resized));
-    memcpy(rgb, resized.rgb, image_bytes(loader));
-    fut_image_fini(&resized);
-    return FUT_OK;
+    const fut_loader_config *config = &loader->config;
+    size_t resizing = fut_image_resize_scratch_bytes(loader->source_width, loader->source_height, config->width, config->height);
+    size_t augmenting = config->augment != NULL ? fut_augment_scratch_bytes(config->augment, config->height, config->width) : 0;
+    return resizing > augmenting ? resizing : augmenting;
 }
 
-/* Image i of a batch, into its place. `source` is empty where the dataset's images have the right size already. */
-static fut_status load_image(const fut_loader *loader, const slot *s, int64_t i, const fut_image *source)
+/* Image i of a batch, into its place. */
+static fut_status load_image(const fut_loader *loader, const slot *s, int64_t i, const desk *with)
 {
-    uint8_t *rgb = s->rgb + (size_t)i * image_bytes(loader);
-    if (source->rgb == NULL)
-        FUT_TRY(fut_dataset_read(loader->dataset, s->image[i], rgb));
-    else
-        FUT_TRY(load_resized(loader, s->image[i], source, rgb));
-    if (s->has_position)
-        fut_augment_apply(&loader->config.augment, loader->config.seed, s->step, s->position[i], loader->config.height,
-                          loader->config.width, rgb);
+    const fut_loader_config *config = &loader->config;
+    fut_image image = {.height = config->height, .width = config->width, .rgb = s->rgb + (size_t)i * image_bytes(loader)};
+    const fut_image *source = &with->source;
+    bool resized = source->rgb != NULL;
+    FUT_TRY(fut_dataset_read(loader->dataset, s->image[i], resized ? source->rgb : image.rgb));
+    if (resized)
+        fut_image_resize_into(source, &(fut_image_rect){0, 0, source->width, source->height}, config->width, config->height, with->scratch,
+                              image.rgb);
+    if (s->has_position && config->augment != NULL)
+        fut_augment_apply(config->augment, config->seed, s->step, s->position[i], &image, with->scratch);
     return FUT_OK;
 }
 
@@ -108,14 +114,14 @@ static void record_error(slot *s, int64_t i, fut_status st)
     fut_trail_clear();
 }
 
-static void work(fut_loader *loader, const fut_image *source)
+static void work(fut_loader *loader, const desk *with)
 {
     (void)pthread_mutex_lock(&loader->lock);
     int64_t i = 0;
     for (slot *s = claim(loader, &i); s != NULL; s = claim(loader, &i)) {
         (void)pthread_mutex_unlock(&loader->lock);
         double start = fut_clock_now();
-        fut_status st = load_image(loader, s, i, source);
+        fut_status st = load_image(loader, s, i, with);
         double took = fut_clock_now() - start;
         (void)pthread_mutex_lock(&loader->lock);
         if (st != FUT_OK) record_error(s, i, st);
@@ -131,15 +137,22 @@ static void work(fut_loader *loader, const fut_image *source)
 
 typedef struct thread_start {
     fut_loader *loader;
-    fut_image source; /* where the dataset's image stands before it is resized */
+    desk desk;
 } thread_start;
+
+static void destroy_start(thread_start *start)
+{
+    if (start == NULL) return;
+    fut_image_fini(&start->desk.source);
+    fut_mem_free(start->desk.scratch);
+    fut_mem_free(start);
+}
 
 static void *thread_main(void *argument)
 {
     thread_start *start = argument;
-    work(start->loader, &start->source);
-    fut_image_fini(&start->source);
-    fut_mem_free(start);
+    work(start->loader, &start->desk);
+    destroy_start(start);
     return NULL;
 }
 
@@ -147,18 +160,19 @@ static fut_status start_thread(fut_loader *loader)
 {
     fut_status st = FUT_OK;
     thread_start *start = NULL;
+    const fut_loader_config *config = &loader->config;
     FUT_TRY_GOTO(FUT_NEW(&start), out);
     start->loader = loader;
-    if (loader->source_height != loader->config.height || loader->source_width != loader->config.width)
-        FUT_TRY_GOTO(fut_image_create(loader->source_width, loader->source_height, &start->source), out);
+    if (loader->source_height != config->height || loader->source_width != config->width)
+        FUT_TRY_GOTO(fut_image_create(loader->source_width, loader->source_height, &start->desk.source), out);
+    FUT_TRY_GOTO(fut_mem_alloc(scratch_bytes(loader), 1, &start->desk.scratch), out);
     int error_number = pthread_create(&loader->threads[loader->n_threads], NULL, thread_main, start);
     FUT_CHECK_GOTO(error_number == 0, FUT_ERR_NO_MEMORY, out, "cannot start loader thread %d of %d: %s; lower the number of threads",
-                   loader->n_threads + 1, loader->config.threads, strerror(error_number));
+                   loader->n_threads + 1, config->threads, strerror(error_number));
     start = NULL;
     loader->n_threads++;
 out:
-    if (start != NULL) fut_image_fini(&start->source);
-    fut_mem_free(start);
+    destroy_start(start);
     return st;
 }
 

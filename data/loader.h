@@ -27,9 +27,9 @@ typedef struct fut_loader_config {
     int depth;             /* batches submitted and not yet released, 1..FUT_LOADER_DEPTH_MAX */
     int64_t max_images;    /* of one batch */
     int64_t height, width; /* of the images handed out; where the dataset's differ, images are resized on load; 0 = the dataset's */
-    fut_opt_names augment; /* rows of augments.def, applied in this order; {0} = none */
-    uint64_t seed;         /* of the augmentations */
-    fut_backend *bk;       /* whose alloc_host gives the memory of the slots, so that uploads need no copy in between; NULL: the heap */
+    const fut_opt_variants *augment; /* rows of augments.def, applied in this order; borrowed until destroy; NULL = none */
+    uint64_t seed;                   /* of the augmentations */
+    fut_backend *bk; /* whose alloc_host gives the memory of the slots, so that uploads need no copy in between; NULL: the heap */
 } fut_loader_config;
 
 typedef struct fut_loader_request {
@@ -55,7 +55,6 @@ typedef struct fut_loader_stats {
 typedef struct fut_loader fut_loader;
 
 /* Shape:  depth * max_images * height * width * 3 bytes are allocated here; later calls allocate nothing, unless images must be decoded
- *         or resized
  * Owns:   *loader_out, release with fut_loader_destroy; the dataset is borrowed until then
  * Errors: FUT_ERR_CONFIG (a number out of range), FUT_ERR_NO_MEMORY (also when no thread can be started) */
 fut_status fut_loader_create(const fut_dataset *dataset, const fut_loader_config *config, fut_loader **loader_out) FUT_MUST_CHECK;

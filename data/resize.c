@@ -1,7 +1,9 @@
-/* Pillow's resampling for 8-bit channels (libImaging/Resample.c), triangle filter: horizontally into rows of bytes, then vertically.
+/* Pictures filtered along the rows, rounded to bytes, then along the columns: Pillow's resampling for 8-bit channels
+ * (libImaging/Resample.c) with its triangle, and Gaussian blur.
  * Weights are fixed point with 22 bits, so the result does not depend on the machine. */
 #include "core/base/mem.h"
-#include "data/image.h"
+#include "data/image_adjust.h"
+#include "data/image_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,12 +17,41 @@ typedef struct filter {
     int32_t *weight;        /* [size, taps] */
 } filter;
 
-static void filter_fini(filter *f)
+/* The next bytes of the scratch memory, which starts aligned; sizes of its pieces come from the same function. */
+static size_t piece_bytes(size_t bytes)
 {
-    fut_mem_free(f->first);
-    fut_mem_free(f->count);
-    fut_mem_free(f->weight);
+    return (bytes + FUT_MEM_ALIGN - 1) / FUT_MEM_ALIGN * FUT_MEM_ALIGN;
 }
+
+static void *carve(uint8_t **at, size_t bytes)
+{
+    void *piece = *at;
+    *at += piece_bytes(bytes);
+    return piece;
+}
+
+static size_t filter_bytes(int64_t out_size, int64_t taps)
+{
+    size_t n = (size_t)out_size;
+    return 2 * piece_bytes(n * sizeof(int64_t)) + piece_bytes(n * (size_t)taps * sizeof(int32_t));
+}
+
+static filter filter_place(int64_t out_size, int64_t taps, uint8_t **scratch)
+{
+    const size_t n = (size_t)out_size;
+    filter f = {.taps = taps};
+    f.first = carve(scratch, n * sizeof *f.first);
+    f.count = carve(scratch, n * sizeof *f.count);
+    f.weight = carve(scratch, n * (size_t)taps * sizeof *f.weight);
+    return f;
+}
+
+static int32_t to_fixed(double weight)
+{
+    return (int32_t)(0.5 + weight * (1 << PRECISION_BITS));
+}
+
+/* ---- the triangle ---- */
 
 static double triangle(double x)
 {
@@ -28,52 +59,74 @@ static double triangle(double x)
     return distance < 1.0 ? 1.0 - distance : 0.0;
 }
 
+/* How much wider the triangle is than one input; also its half width. */
+static double triangle_width(int64_t in_size, int64_t out_size)
+{
+    double scale = (double)in_size / (double)out_size;
+    return scale < 1.0 ? 1.0 : scale;
+}
+
+static int64_t triangle_taps(int64_t in_size, int64_t out_size)
+{
+    return (int64_t)ceil(triangle_width(in_size, out_size)) * 2 + 1;
+}
+
 /* The weights of output i, normalised to sum 1 in double, then rounded (precompute_coeffs, normalize_coeffs_8bpc). */
-static void fill_weights(filter *f, int64_t i, int64_t in_size, double scale, double filter_scale, double *exact)
+static void triangle_weights(const filter *f, int64_t i, int64_t in_size, double scale, double half_width)
 {
     double center = ((double)i + 0.5) * scale;
-    int64_t first = (int64_t)(center - filter_scale + 0.5);
-    int64_t end = (int64_t)(center + filter_scale + 0.5);
+    int64_t first = (int64_t)(center - half_width + 0.5);
+    int64_t end = (int64_t)(center + half_width + 0.5);
     if (first < 0) first = 0;
     if (end > in_size) end = in_size;
     double sum = 0;
-    for (int64_t k = 0; k < end - first; k++) {
-        exact[k] = triangle(((double)(k + first) - center + 0.5) * (1.0 / filter_scale));
-        sum += exact[k];
-    }
-    for (int64_t k = 0; k < end - first; k++) {
-        double normal = sum != 0.0 ? exact[k] / sum : exact[k];
-        f->weight[i * f->taps + k] = (int32_t)(0.5 + normal * (1 << PRECISION_BITS));
+    for (int64_t k = first; k < end; k++)
+        sum += triangle(((double)k - center + 0.5) * (1.0 / half_width));
+    for (int64_t k = first; k < end; k++) {
+        double exact = triangle(((double)k - center + 0.5) * (1.0 / half_width));
+        f->weight[i * f->taps + k - first] = to_fixed(sum != 0.0 ? exact / sum : exact);
     }
     f->first[i] = first;
     f->count[i] = end - first;
 }
 
-static fut_status filter_init(filter *f, int64_t in_size, int64_t out_size)
+static filter triangle_make(int64_t in_size, int64_t out_size, uint8_t **scratch)
 {
-    fut_status st = FUT_OK;
-    double *exact = NULL;
-    double scale = (double)in_size / (double)out_size;
-    double filter_scale = scale < 1.0 ? 1.0 : scale; /* also the half width, the triangle's being 1 */
-    f->taps = (int64_t)ceil(filter_scale) * 2 + 1;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(out_size, &f->first), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(out_size, &f->count), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(out_size * f->taps, &f->weight), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(f->taps, &exact), out);
+    filter f = filter_place(out_size, triangle_taps(in_size, out_size), scratch);
     for (int64_t i = 0; i < out_size; i++)
-        fill_weights(f, i, in_size, scale, filter_scale, exact);
-out:
-    fut_mem_free(exact);
-    return st;
+        triangle_weights(&f, i, in_size, (double)in_size / (double)out_size, triangle_width(in_size, out_size));
+    return f;
 }
 
-/* Compiled for AVX2 too and picked at load time; being of whole numbers, both give the same bytes. The thread sanitizer is not yet up
- * when the loader picks. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__)
-#define FUT_FOR_WIDE_VECTORS __attribute__((target_clones("avx2", "default")))
-#else
-#define FUT_FOR_WIDE_VECTORS
-#endif
+/* ---- the Gaussian: exp(-x^2 / (2 sigma^2)) over 2 radius + 1 pixels, sum 1 (torchvision's _get_gaussian_kernel1d) ---- */
+
+static filter gauss_make(int64_t size, int64_t radius, double sigma, uint8_t **scratch)
+{
+    double weight[FUT_BLUR_KERNEL_MAX / 2 + 1];
+    double sum = 0;
+    filter f = filter_place(size, 2 * radius + 1, scratch);
+    for (int64_t k = 0; k <= radius; k++) {
+        weight[k] = exp(-0.5 * (double)(k * k) / (sigma * sigma));
+        sum += k == 0 ? weight[k] : 2 * weight[k];
+    }
+    for (int64_t i = 0; i < size; i++) {
+        double folded[FUT_BLUR_KERNEL_MAX] = {0}; /* what lies beyond an edge is its mirror image inside */
+        int64_t first = i < radius ? 0 : i - radius;
+        int64_t end = i + radius + 1 > size ? size : i + radius + 1;
+        for (int64_t k = -radius; k <= radius; k++) {
+            int64_t at = i + k < 0 ? -(i + k) : i + k;
+            at = at < size ? at : 2 * size - 2 - at;
+            folded[at - first] += weight[k < 0 ? -k : k] / sum;
+        }
+        for (int64_t k = 0; k < end - first; k++)
+            f.weight[i * f.taps + k] = to_fixed(folded[k]);
+        f.first[i] = first;
+        f.count[i] = end - first;
+    }
+    return f;
+}
+
+/* ---- a filter over a picture ---- */
 
 enum {
     PIECE_BYTES = 32,    /* of a row at a time: constant, so that the compiler makes vectors of the loops over it */
@@ -114,41 +167,75 @@ static void transpose(const uint8_t *restrict from, int64_t from_row_bytes, int6
             memcpy(to + c * to_row_bytes + 3 * r, from + r * from_row_bytes + 3 * c, 3);
 }
 
-/* Resize rows [height, in_width] horizontally into out [height, out_width]: a band of rows is transposed, so that columns are mixed like
- * rows, and transposed back. */
-static fut_status resize_across(const uint8_t *rows, int64_t row_bytes, int64_t in_width, int64_t height, int64_t out_width, uint8_t *out,
-                                int64_t out_row_bytes)
+/* Rows [height, in_width] horizontally into out [height, out_width]: a band of rows is transposed, so that columns are mixed like rows,
+ * and transposed back. */
+static void filter_across(const filter *f, const uint8_t *rows, int64_t row_bytes, int64_t in_width, int64_t height, int64_t out_width,
+                          uint8_t *scratch, uint8_t *out, int64_t out_row_bytes)
 {
-    fut_status st = FUT_OK;
-    filter f = {0};
-    uint8_t *band = NULL;  /* [in_width, BAND_ROWS] */
-    uint8_t *mixed = NULL; /* [out_width, BAND_ROWS] */
-    FUT_TRY_GOTO(filter_init(&f, in_width, out_width), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(in_width * BAND_BYTES, &band), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(out_width * BAND_BYTES, &mixed), out);
+    uint8_t *band = carve(&scratch, (size_t)(in_width * BAND_BYTES));   /* [in_width, BAND_ROWS] */
+    uint8_t *mixed = carve(&scratch, (size_t)(out_width * BAND_BYTES)); /* [out_width, BAND_ROWS] */
     for (int64_t y = 0; y < height; y += BAND_ROWS) {
         const int64_t left = height - y < BAND_ROWS ? height - y : BAND_ROWS;
         transpose(rows + y * row_bytes, row_bytes, left, in_width, band, BAND_BYTES);
         for (int64_t x = 0; x < out_width; x++)
-            mix_rows(band + f.first[x] * BAND_BYTES, BAND_BYTES, f.weight + x * f.taps, f.count[x], BAND_BYTES, mixed + x * BAND_BYTES);
+            mix_rows(band + f->first[x] * BAND_BYTES, BAND_BYTES, f->weight + x * f->taps, f->count[x], BAND_BYTES, mixed + x * BAND_BYTES);
         transpose(mixed, BAND_BYTES, out_width, left, out + y * out_row_bytes, out_row_bytes);
     }
-out:
-    filter_fini(&f);
-    fut_mem_free(band);
-    fut_mem_free(mixed);
-    return st;
 }
 
-static fut_status resize_down(const uint8_t *rows, int64_t row_bytes, int64_t in_height, fut_image *out)
+static void filter_down(const filter *f, const uint8_t *rows, int64_t row_bytes, int64_t out_width, int64_t out_height, uint8_t *out)
 {
-    filter f = {0};
-    fut_status st = filter_init(&f, in_height, out->height);
-    for (int64_t y = 0; y < out->height && st == FUT_OK; y++)
-        mix_rows(rows + f.first[y] * row_bytes, row_bytes, f.weight + y * f.taps, f.count[y], 3 * out->width,
-                 out->rgb + 3 * y * out->width);
-    filter_fini(&f);
-    return st;
+    for (int64_t y = 0; y < out_height; y++)
+        mix_rows(rows + f->first[y] * row_bytes, row_bytes, f->weight + y * f->taps, f->count[y], 3 * out_width, out + 3 * y * out_width);
+}
+
+/* Between the two passes stand rows padded to whole pieces. */
+static int64_t middle_row_bytes(int64_t width)
+{
+    return (3 * width + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
+}
+
+static size_t passes_bytes(int64_t in_width, int64_t in_height, int64_t width)
+{
+    return piece_bytes((size_t)(middle_row_bytes(width) * in_height)) + piece_bytes((size_t)(in_width * BAND_BYTES)) +
+           piece_bytes((size_t)(width * BAND_BYTES));
+}
+
+/* Both passes over a part of src; src may be written to, since the first pass is over before the second begins. */
+static void filter_both(const filter *across, const filter *down, const fut_image *src, const fut_image_rect *part, int64_t width,
+                        int64_t height, uint8_t *scratch, uint8_t *rgb)
+{
+    uint8_t *middle = carve(&scratch, (size_t)(middle_row_bytes(width) * part->height)); /* [part->height, width] */
+    const uint8_t *first_row = src->rgb + 3 * (part->y * src->width + part->x);
+    filter_across(across, first_row, 3 * src->width, part->width, part->height, width, scratch, middle, middle_row_bytes(width));
+    filter_down(down, middle, middle_row_bytes(width), width, height, rgb);
+}
+
+size_t fut_image_resize_scratch_bytes(int64_t in_width, int64_t in_height, int64_t width, int64_t height)
+{
+    return filter_bytes(width, triangle_taps(in_width, width)) + filter_bytes(height, triangle_taps(in_height, height)) +
+           passes_bytes(in_width, in_height, width);
+}
+
+void fut_image_resize_into(const fut_image *src, const fut_image_rect *crop, int64_t width, int64_t height, void *scratch, uint8_t *rgb)
+{
+    uint8_t *at = scratch;
+    const filter across = triangle_make(crop->width, width, &at);
+    const filter down = triangle_make(crop->height, height, &at);
+    filter_both(&across, &down, src, crop, width, height, at, rgb);
+}
+
+size_t fut_image_blur_scratch_bytes(int64_t height, int64_t width)
+{
+    return filter_bytes(width, FUT_BLUR_KERNEL_MAX) + filter_bytes(height, FUT_BLUR_KERNEL_MAX) + passes_bytes(width, height, width);
+}
+
+void fut_image_blur(fut_image *image, int64_t kernel, double sigma, void *scratch)
+{
+    uint8_t *at = scratch;
+    const filter across = gauss_make(image->width, kernel / 2, sigma, &at);
+    const filter down = gauss_make(image->height, kernel / 2, sigma, &at);
+    filter_both(&across, &down, image, &(fut_image_rect){0, 0, image->width, image->height}, image->width, image->height, at, image->rgb);
 }
 
 fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_null, int64_t width, int64_t height, fut_image *image_out)
@@ -160,17 +247,14 @@ fut_status fut_image_resize(const fut_image *src, const fut_image_rect *crop_or_
               (long long)crop.height, (long long)crop.x, (long long)crop.y, (long long)src->width, (long long)src->height);
     fut_status st = FUT_OK;
     fut_image image = {0};
-    uint8_t *middle = NULL; /* [crop.height, width], rows padded to whole pieces */
+    void *scratch = NULL;
     FUT_TRY_GOTO(fut_image_create(width, height, &image), out);
-    const int64_t middle_bytes = (3 * width + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(middle_bytes * crop.height, &middle), out);
-    const uint8_t *first_row = src->rgb + 3 * (crop.y * src->width + crop.x);
-    FUT_TRY_GOTO(resize_across(first_row, 3 * src->width, crop.width, crop.height, width, middle, middle_bytes), out);
-    FUT_TRY_GOTO(resize_down(middle, middle_bytes, crop.height, &image), out);
+    FUT_TRY_GOTO(fut_mem_alloc(fut_image_resize_scratch_bytes(crop.width, crop.height, width, height), 1, &scratch), out);
+    fut_image_resize_into(src, &crop, width, height, scratch, image.rgb);
     *image_out = image;
     image = (fut_image){0};
 out:
     fut_image_fini(&image);
-    fut_mem_free(middle);
+    fut_mem_free(scratch);
     return st;
 }

@@ -86,7 +86,7 @@ static fut_status create_loader(fut_batches *b, fut_backend *bk)
                                 .max_images = my_max,
                                 .height = b->config->data.size,
                                 .width = b->config->data.size,
-                                .augment = b->config->data.augment,
+                                .augment = &b->config->data.augment,
                                 .seed = (uint64_t)b->config->seed,
                                 .bk = bk};
     return fut_loader_create(b->dataset, &config, &b->loader);

@@ -23,7 +23,7 @@ static const fut_opt data_options[] = {
     FUT_OPT_I64(fut_config_data, size, "224", 16, 1024, "pixels", "height and width the network sees"),
     FUT_OPT_ENUM(fut_config_data, normalize, "imagenet", normalize_names,
                  "pixel mean and deviation: ImageNet's, half (0.5 and 0.5), or the training photos' own"),
-    FUT_OPT_NAMES(fut_config_data, augment, "[]", fut_augment_names, "random changes of the training photos"),
+    FUT_OPT_VARIANTS(fut_config_data, augment, "[]", fut_augment_choices, "random changes of the training photos, in this order"),
     FUT_OPT_I64(fut_config_data, threads, "1", 1, 64, "threads", "reading threads a rank"),
     FUT_OPT_END,
 };
@@ -107,7 +107,7 @@ static fut_status check_fields(const fut_config *config)
               "sampler.batch_size %lld is not a multiple of sampler.m %lld", (long long)sampler->batch_size, (long long)sampler->m);
     FUT_CHECK(sampler->batch_size <= sampler->length, FUT_ERR_CONFIG, "sampler.batch_size %lld is larger than sampler.length %lld",
               (long long)sampler->batch_size, (long long)sampler->length);
-    return FUT_OK;
+    return fut_augment_check(&config->data.augment);
 }
 
 fut_status fut_config_load(const char *path, const char *const *sets, int set_count, fut_config **config_out)

@@ -19,7 +19,7 @@ typedef struct fut_config_data {
     fut_opt_text file;
     int64_t size;
     int normalize; /* fut_normalize */
-    fut_opt_names augment;
+    fut_opt_variants augment;
     int64_t threads;
 } fut_config_data;
 

@@ -47,7 +47,7 @@ void fut_opt_words(const fut_opt *row, char words_out[FUT_OPT_WORDS_MAX])
     size_t used = 0;
     words_out[0] = '\0';
     for (int i = 0; used < FUT_OPT_WORDS_MAX; i++) {
-        const char *word = row->kind != FUT_OPT_KIND_VARIANT ? row->names[i] : row->choices[i] != NULL ? row->choices[i]->name : NULL;
+        const char *word = row->choices == NULL ? row->names[i] : row->choices[i] != NULL ? row->choices[i]->name : NULL;
         if (word == NULL) break;
         used += (size_t)snprintf(words_out + used, FUT_OPT_WORDS_MAX - used, "%s%s", i > 0 ? ", " : "", word);
     }
@@ -70,9 +70,9 @@ static fut_status wrong_type(const fut_opt *row, const fut_yaml_node *node, cons
         [FUT_OPT_KIND_BYTES] = "a size such as 64 MiB",
         [FUT_OPT_KIND_DURATION] = "a time such as 30 s or 5 min",
         [FUT_OPT_KIND_F64_LIST] = "a list of numbers such as [0.8, 0.2]",
-        [FUT_OPT_KIND_NAMES] = "a list of words such as [a, b], or []",
         [FUT_OPT_KIND_TABLE] = "a mapping of options",
         [FUT_OPT_KIND_VARIANT] = "a type, or {type: name, option: value}",
+        [FUT_OPT_KIND_VARIANTS] = "a list of types such as [a, {type: b, option: value}], or []",
     };
     char found[80];
     if (node->kind != FUT_YAML_SCALAR)
@@ -90,11 +90,9 @@ static fut_status unknown_word(const fut_opt *row, const fut_yaml_node *node, co
     char words[FUT_OPT_WORDS_MAX];
     fut_opt_words(row, words);
     size_t n = 0;
-    if (row->kind == FUT_OPT_KIND_VARIANT) {
-        for (; row->choices[n] != NULL && n + 1 < sizeof names / sizeof *names; n++)
-            names[n] = row->choices[n]->name;
-    }
-    const char *near = fut_str_nearest(node->text, row->kind == FUT_OPT_KIND_VARIANT ? names : row->names);
+    for (; row->choices != NULL && row->choices[n] != NULL && n + 1 < sizeof names / sizeof *names; n++)
+        names[n] = row->choices[n]->name;
+    const char *near = fut_str_nearest(node->text, row->choices != NULL ? names : row->names);
     if (near != NULL) return REFUSE(at, node, "found %.48s, did you mean %s? It is one of: %s", node->text, near, words);
     return REFUSE(at, node, "found %.48s, expected one of: %s", node->text, words);
 }
@@ -167,15 +165,13 @@ static fut_status load_string(const fut_opt *row, char *field, const fut_yaml_no
     return FUT_OK;
 }
 
-/* Elements of a list, each of which must be a scalar; at most FUT_OPT_NAMES_MAX. */
+/* A list of at most FUT_OPT_LIST_MAX elements. */
 static fut_status check_list(const fut_opt *row, const fut_yaml_node *node, const scope *at)
 {
     if (node->kind != FUT_YAML_SEQUENCE) return wrong_type(row, node, at);
     int count = 0;
-    for (const fut_yaml_node *item = node->child; item != NULL; item = item->next) {
-        if (item->kind != FUT_YAML_SCALAR) return wrong_type(row, item, at);
-        if (++count > FUT_OPT_NAMES_MAX) return REFUSE(at, item, "more than %d entries", FUT_OPT_NAMES_MAX);
-    }
+    for (const fut_yaml_node *item = node->child; item != NULL; item = item->next)
+        if (++count > FUT_OPT_LIST_MAX) return REFUSE(at, item, "more than %d entries", FUT_OPT_LIST_MAX);
     return FUT_OK;
 }
 
@@ -185,24 +181,9 @@ static fut_status load_f64_list(const fut_opt *row, fut_opt_f64_list *field, con
     FUT_TRY(check_list(row, node, at));
     for (const fut_yaml_node *item = node->child; item != NULL; item = item->next) {
         double value = 0;
-        if (item->quoted || !fut_str_to_f64(item->text, &value)) return wrong_type(row, item, at);
+        if (item->kind != FUT_YAML_SCALAR || item->quoted || !fut_str_to_f64(item->text, &value)) return wrong_type(row, item, at);
         FUT_TRY(check_range(row, value, item, at));
         list.value[list.count++] = value;
-    }
-    *field = list;
-    return FUT_OK;
-}
-
-static fut_status load_names(const fut_opt *row, fut_opt_names *field, const fut_yaml_node *node, const scope *at)
-{
-    fut_opt_names list = {0};
-    FUT_TRY(check_list(row, node, at));
-    for (const fut_yaml_node *item = node->child; item != NULL; item = item->next) {
-        int index = find_word(row->names, item->text);
-        if (index < 0) return unknown_word(row, item, at);
-        for (int i = 0; i < list.count; i++)
-            if (list.index[i] == index) return REFUSE(at, item, "%.48s is in the list twice", item->text);
-        list.index[list.count++] = index;
     }
     *field = list;
     return FUT_OK;
@@ -217,6 +198,13 @@ static const fut_yaml_node *type_of(const fut_yaml_node *mapping)
     for (const fut_yaml_node *entry = mapping->child; entry != NULL; entry = entry->next)
         if (strcmp(entry->key, "type") == 0) return entry;
     return NULL;
+}
+
+static void fini_variant(fut_opt_variant *variant)
+{
+    if (variant->config != NULL) fut_opt_fini(variant->choice->options, variant->config);
+    fut_mem_free(variant->config);
+    *variant = (fut_opt_variant){0};
 }
 
 static fut_status load_variant(const fut_opt *row, fut_opt_variant *field, const fut_yaml_node *node, const scope *at)
@@ -247,8 +235,37 @@ static fut_status load_variant(const fut_opt *row, fut_opt_variant *field, const
         fresh = old;
     }
 out:
-    if (fresh.config != NULL) fut_opt_fini(fresh.choice->options, fresh.config);
-    fut_mem_free(fresh.config);
+    fini_variant(&fresh);
+    return st;
+}
+
+static void fini_variants(fut_opt_variants *list)
+{
+    for (int i = 0; i < list->count; i++)
+        fini_variant(&list->item[i]);
+    list->count = 0;
+}
+
+static fut_status load_variants(const fut_opt *row, fut_opt_variants *field, const fut_yaml_node *node, const scope *at)
+{
+    fut_status st = FUT_OK;
+    fut_opt_variants list = {0};
+    FUT_TRY(check_list(row, node, at));
+    for (const fut_yaml_node *item = node->child; item != NULL; item = item->next) {
+        fut_opt_variant *fresh = &list.item[list.count];
+        FUT_TRY_GOTO(load_variant(row, fresh, item, at), out);
+        list.count++;
+        for (const fut_opt_variant *before = list.item; before < fresh; before++) {
+            if (before->choice != fresh->choice) continue;
+            st = REFUSE(at, item, "%s is in the list twice", fresh->choice->name);
+            goto out;
+        }
+    }
+    fut_opt_variants old = *field;
+    *field = list;
+    list = old;
+out:
+    fini_variants(&list);
     return st;
 }
 
@@ -270,10 +287,10 @@ static fut_status load_value(const fut_opt *row, void *field, const fut_yaml_nod
         return load_string(row, field, node, at);
     case FUT_OPT_KIND_F64_LIST:
         return load_f64_list(row, field, node, at);
-    case FUT_OPT_KIND_NAMES:
-        return load_names(row, field, node, at);
     case FUT_OPT_KIND_VARIANT:
         return load_variant(row, field, node, at);
+    case FUT_OPT_KIND_VARIANTS:
+        return load_variants(row, field, node, at);
     case FUT_OPT_KIND_TABLE:
         /* `train:` with all its lines commented out. */
         if (is_nothing(node)) return FUT_OK;
@@ -333,7 +350,7 @@ static fut_status apply_default(const fut_opt *row, void *field, const scope *at
     fut_status st = FUT_OK;
     fut_yaml_node *tree = NULL;
     fut_str text = {0};
-    bool structured = row->kind == FUT_OPT_KIND_F64_LIST || row->kind == FUT_OPT_KIND_NAMES || row->kind == FUT_OPT_KIND_VARIANT;
+    bool structured = row->kind == FUT_OPT_KIND_F64_LIST || row->choices != NULL;
     if (structured) {
         FUT_TRY_GOTO(fut_yaml_parse_text("default", row->def, strlen(row->def), &tree), out);
         FUT_TRY_GOTO(load_value(row, field, tree, at), out);
@@ -379,10 +396,7 @@ void fut_opt_fini(const fut_opt *table, void *config)
     for (const fut_opt *row = table; row != NULL && row->kind != FUT_OPT_KIND_END; row++) {
         void *field = (char *)config + row->offset;
         if (row->kind == FUT_OPT_KIND_TABLE) fut_opt_fini(row->table, field);
-        if (row->kind != FUT_OPT_KIND_VARIANT) continue;
-        fut_opt_variant *variant = field;
-        if (variant->config != NULL) fut_opt_fini(variant->choice->options, variant->config);
-        fut_mem_free(variant->config);
-        *variant = (fut_opt_variant){0};
+        if (row->kind == FUT_OPT_KIND_VARIANT) fini_variant(field);
+        if (row->kind == FUT_OPT_KIND_VARIANTS) fini_variants(field);
     }
 }

@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-enum { FUT_OPT_STRING_MAX = 4096, FUT_OPT_NAMES_MAX = 16 };
+enum { FUT_OPT_STRING_MAX = 4096, FUT_OPT_LIST_MAX = 16 };
 
 typedef enum fut_opt_kind {
     FUT_OPT_KIND_END,
@@ -34,22 +34,17 @@ typedef enum fut_opt_kind {
     FUT_OPT_KIND_BYTES,    /* int64_t; "64 MiB" */
     FUT_OPT_KIND_DURATION, /* double, seconds; "5 min", "30s" */
     FUT_OPT_KIND_F64_LIST, /* fut_opt_f64_list; [0.8, 0.1, 0.1] */
-    FUT_OPT_KIND_NAMES,    /* fut_opt_names; [flip, blur]: each one of `names` */
     FUT_OPT_KIND_TABLE,    /* a struct with its own table */
-    FUT_OPT_KIND_VARIANT   /* fut_opt_variant: {type: name, ...options of that type} */
+    FUT_OPT_KIND_VARIANT,  /* fut_opt_variant: {type: name, ...options of that type} */
+    FUT_OPT_KIND_VARIANTS  /* fut_opt_variants: [flip, {type: blur, ...options of that type}], each type once */
 } fut_opt_kind;
 
 typedef char fut_opt_text[FUT_OPT_STRING_MAX];
 
 typedef struct fut_opt_f64_list {
     int count;
-    double value[FUT_OPT_NAMES_MAX];
+    double value[FUT_OPT_LIST_MAX];
 } fut_opt_f64_list;
-
-typedef struct fut_opt_names {
-    int count;
-    int index[FUT_OPT_NAMES_MAX];
-} fut_opt_names;
 
 struct fut_opt;
 
@@ -67,6 +62,11 @@ typedef struct fut_opt_variant {
     void *config; /* choice->config_size bytes; owned, freed by fut_opt_fini */
 } fut_opt_variant;
 
+typedef struct fut_opt_variants {
+    int count;
+    fut_opt_variant item[FUT_OPT_LIST_MAX]; /* in the order given */
+} fut_opt_variants;
+
 typedef struct fut_opt {
     fut_opt_kind kind;
     const char *name;
@@ -75,9 +75,9 @@ typedef struct fut_opt {
     double min, max;                      /* inclusive, for numbers; beyond 1e18 is no bound */
     const char *unit;                     /* "" if none */
     const char *doc;                      /* one lowercase line */
-    const char *const *names;             /* ENUM, NAMES: allowed words, NULL-terminated */
+    const char *const *names;             /* ENUM: allowed words, NULL-terminated */
     const struct fut_opt *table;          /* TABLE */
-    const fut_opt_choice *const *choices; /* VARIANT: NULL-terminated; the rows of a registry */
+    const fut_opt_choice *const *choices; /* VARIANT, VARIANTS: NULL-terminated; the rows of a registry */
 } fut_opt;
 
 /* The address of the member is checked against the C type the row says: a row that disagrees with its field does not compile. */
@@ -119,11 +119,6 @@ typedef struct fut_opt {
         .kind = FUT_OPT_KIND_F64_LIST, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_f64_list), .def = d, .min = lo, .max = hi,        \
         .unit = "", .doc = doc_                                                                                                            \
     }
-#define FUT_OPT_NAMES(S, f, d, words, doc_)                                                                                                \
-    {                                                                                                                                      \
-        .kind = FUT_OPT_KIND_NAMES, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_names), .def = d, .unit = "", .doc = doc_,           \
-        .names = words                                                                                                                     \
-    }
 #define FUT_OPT_TABLE(S, f, sub_table, doc_)                                                                                               \
     {                                                                                                                                      \
         .kind = FUT_OPT_KIND_TABLE, .name = #f, .offset = offsetof(S, f), .def = "", .unit = "", .doc = doc_, .table = sub_table           \
@@ -131,6 +126,11 @@ typedef struct fut_opt {
 #define FUT_OPT_VARIANT(S, f, d, choice_list, doc_)                                                                                        \
     {                                                                                                                                      \
         .kind = FUT_OPT_KIND_VARIANT, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_variant), .def = d, .unit = "", .doc = doc_,       \
+        .choices = choice_list                                                                                                             \
+    }
+#define FUT_OPT_VARIANTS(S, f, d, choice_list, doc_)                                                                                       \
+    {                                                                                                                                      \
+        .kind = FUT_OPT_KIND_VARIANTS, .name = #f, .offset = FUT_OPT_FIELD(S, f, fut_opt_variants), .def = d, .unit = "", .doc = doc_,     \
         .choices = choice_list                                                                                                             \
     }
 #define FUT_OPT_END                                                                                                                        \
@@ -145,7 +145,8 @@ fut_status fut_opt_defaults(const fut_opt *table, void *config) FUT_MUST_CHECK;
 /* Overlay the mapping `node` on *config; keys in any order. Unknown key, wrong type, out of range: FUT_ERR_CONFIG with
  * "file:line:col: a.b.key: found ..., expected ..., nearest name".
  * A variant is written {type: x, option: value} or x alone. Without type it keeps its choice; another type starts from that type's
- * defaults. On error *config holds some of the new values; it is still whole, and fut_opt_fini releases it. */
+ * defaults. A list of variants replaces the one before it. On error *config holds some of the new values; it is still whole, and
+ * fut_opt_fini releases it. */
 fut_status fut_opt_load(const fut_opt *table, void *config, const fut_yaml_node *node) FUT_MUST_CHECK;
 
 /* Release what variants own; *config may be filled again. */

@@ -6,7 +6,7 @@
 
 enum { FUT_OPT_WORDS_MAX = 512 };
 
-/* "cosine, lp": the words an ENUM or NAMES row allows, or the types of a VARIANT row. Cut at FUT_OPT_WORDS_MAX. */
+/* "cosine, lp": the words an ENUM row allows, or the types of a VARIANT or VARIANTS row. Cut at FUT_OPT_WORDS_MAX. */
 void fut_opt_words(const fut_opt *row, char words_out[FUT_OPT_WORDS_MAX]);
 
 /* Append the allowed range of a numeric row: "0 to 10", "at least 1", "1 s to 1 h". */

@@ -73,11 +73,20 @@ static fut_status append_f64_list(const fut_opt_f64_list *list, fut_str *out)
     return fut_str_append(out, "]", 1);
 }
 
-static fut_status append_names(const fut_opt *row, const fut_opt_names *list, fut_str *out)
+static fut_status append_variant(const fut_opt_variant *variant, fut_str *out)
+{
+    FUT_TRY(fut_str_printf(out, "{type: %s", variant->choice->name));
+    FUT_TRY(append_flow_table(variant->choice->options, variant->config, true, out));
+    return fut_str_append(out, "}", 1);
+}
+
+static fut_status append_variants(const fut_opt_variants *list, fut_str *out)
 {
     FUT_TRY(fut_str_append(out, "[", 1));
-    for (int i = 0; i < list->count; i++)
-        FUT_TRY(fut_str_printf(out, "%s%s", i > 0 ? ", " : "", row->names[list->index[i]]));
+    for (int i = 0; i < list->count; i++) {
+        if (i > 0) FUT_TRY(fut_str_append(out, ", ", 2));
+        FUT_TRY(append_variant(&list->item[i], out));
+    }
     return fut_str_append(out, "]", 1);
 }
 
@@ -101,18 +110,14 @@ static fut_status append_flow(const fut_opt *row, const void *field, fut_str *ou
         return append_seconds(*(const double *)field, out);
     case FUT_OPT_KIND_F64_LIST:
         return append_f64_list(field, out);
-    case FUT_OPT_KIND_NAMES:
-        return append_names(row, field, out);
     case FUT_OPT_KIND_TABLE:
         FUT_TRY(fut_str_append(out, "{", 1));
         FUT_TRY(append_flow_table(row->table, field, false, out));
         return fut_str_append(out, "}", 1);
-    case FUT_OPT_KIND_VARIANT: {
-        const fut_opt_variant *variant = field;
-        FUT_TRY(fut_str_printf(out, "{type: %s", variant->choice->name));
-        FUT_TRY(append_flow_table(variant->choice->options, variant->config, true, out));
-        return fut_str_append(out, "}", 1);
-    }
+    case FUT_OPT_KIND_VARIANT:
+        return append_variant(field, out);
+    case FUT_OPT_KIND_VARIANTS:
+        return append_variants(field, out);
     case FUT_OPT_KIND_END:
         break;
     }
@@ -183,10 +188,10 @@ static fut_status append_values(const fut_opt *row, fut_str *out)
     case FUT_OPT_KIND_STRING:
         return fut_str_printf(out, "text");
     case FUT_OPT_KIND_ENUM:
-    case FUT_OPT_KIND_NAMES:
     case FUT_OPT_KIND_VARIANT:
+    case FUT_OPT_KIND_VARIANTS:
         fut_opt_words(row, words);
-        return fut_str_printf(out, "%s %s", row->kind == FUT_OPT_KIND_NAMES ? "list of" : "one of", words);
+        return fut_str_printf(out, "%s %s", row->kind == FUT_OPT_KIND_VARIANTS ? "list of" : "one of", words);
     case FUT_OPT_KIND_TABLE:
     case FUT_OPT_KIND_END:
         break;
@@ -215,7 +220,7 @@ static void measure(const fut_opt *table, size_t prefix, size_t *name_width, siz
         }
         if (name > *name_width) *name_width = name;
         if (strlen(default_text(row)) > *default_width) *default_width = strlen(default_text(row));
-        for (int i = 0; row->kind == FUT_OPT_KIND_VARIANT && row->choices[i] != NULL; i++)
+        for (int i = 0; row->choices != NULL && row->choices[i] != NULL; i++)
             measure(row->choices[i]->options, name + 1, name_width, default_width);
     }
 }
@@ -233,7 +238,7 @@ static fut_status help_rows(const fut_opt *table, const char *prefix, int indent
         FUT_TRY(append_values(row, out));
         FUT_TRY(fut_str_append(out, ")\n", 2));
         join_name(prefix, row->name, ".", name);
-        for (int i = 0; row->kind == FUT_OPT_KIND_VARIANT && row->choices[i] != NULL; i++) {
+        for (int i = 0; row->choices != NULL && row->choices[i] != NULL; i++) {
             const fut_opt_choice *choice = row->choices[i];
             FUT_TRY(fut_str_printf(out, "%*s%s: %s\n", indent + 2, "", choice->name, choice->doc));
             FUT_TRY(help_rows(choice->options, name, indent + 4, name_width, default_width, out));
@@ -275,7 +280,7 @@ static fut_status markdown_variants(const fut_opt *table, const char *prefix, fu
     for (const fut_opt *row = table; row != NULL && row->kind != FUT_OPT_KIND_END; row++) {
         join_name(prefix, row->name, ".", name);
         if (row->kind == FUT_OPT_KIND_TABLE) FUT_TRY(markdown_variants(row->table, name, out));
-        for (int i = 0; row->kind == FUT_OPT_KIND_VARIANT && row->choices[i] != NULL; i++) {
+        for (int i = 0; row->choices != NULL && row->choices[i] != NULL; i++) {
             const fut_opt_choice *choice = row->choices[i];
             FUT_TRY(fut_str_printf(out, "\n**`%stype: %s`**: %s\n", name, choice->name, choice->doc));
             FUT_TRY(markdown_table(choice->options, name, out));

@@ -19,9 +19,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+typedef struct scaled_config {
+    double scale;
+} scaled_config;
+
 typedef struct triplet_config {
     double margin;
-    fut_opt_names kinds;
+    fut_opt_variants kinds;
 } triplet_config;
 
 typedef struct train_config {
@@ -40,12 +44,18 @@ typedef struct config {
 } config;
 
 static const char *const words[] = {"auto", "cpu", "cuda", NULL};
-static const fut_opt triplet_options[] = {
-    FUT_OPT_F64(triplet_config, margin, "0.05", 0, INFINITY, "", "margin"),
-    FUT_OPT_NAMES(triplet_config, kinds, "[cpu]", words, "kinds"),
+static const fut_opt_choice none = {"none", "nothing", NULL, 0, NULL};
+static const fut_opt scaled_options[] = {
+    FUT_OPT_F64(scaled_config, scale, "2", 0, INFINITY, "", "scale"),
     FUT_OPT_END,
 };
-static const fut_opt_choice none = {"none", "nothing", NULL, 0, NULL};
+static const fut_opt_choice scaled = {"scaled", "with a scale", scaled_options, sizeof(scaled_config), NULL};
+static const fut_opt_choice *const kind_choices[] = {&none, &scaled, NULL};
+static const fut_opt triplet_options[] = {
+    FUT_OPT_F64(triplet_config, margin, "0.05", 0, INFINITY, "", "margin"),
+    FUT_OPT_VARIANTS(triplet_config, kinds, "[scaled]", kind_choices, "kinds"),
+    FUT_OPT_END,
+};
 static const fut_opt_choice triplet = {"triplet", "triplets", triplet_options, sizeof(triplet_config), NULL};
 static const fut_opt_choice *const losses[] = {&none, &triplet, NULL};
 static const fut_opt train_options[] = {

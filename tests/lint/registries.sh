@@ -26,7 +26,7 @@ registry core/miner/miners.def FUT_MINER core/miner fut_miner_ 'const fut_opt_ch
 registry core/optim/optimizers.def FUT_OPTIM core/optim fut_optim_ 'const fut_opt_choice '
 registry core/sched/schedules.def FUT_SCHED core/sched fut_sched_ 'const fut_opt_choice '
 registry core/backend/backends.def FUT_BACKEND core/backend fut_backend_create_ 'fut_status '
-registry data/augments.def FUT_AUGMENT data fut_augment_ 'const fut_augment_type '
+registry data/augments.def FUT_AUGMENT data fut_augment_ 'const fut_opt_choice '
 for file in launch/cmd_*.c; do
     name=${file#launch/cmd_}
     grep -q "^FUT_COMMAND(${name%.c}," launch/commands.def || complain "$file has no row in launch/commands.def"

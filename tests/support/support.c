@@ -1,5 +1,7 @@
 #include "tests/support/support.h"
 
+#include "core/base/yaml.h"
+#include "data/augment.h"
 #include "data/pack.h"
 #include "data/synth.h"
 
@@ -166,4 +168,33 @@ void fut_test_make_dataset(const char *path, int64_t people, int64_t images, int
     fut_pack_report packed;
     FUT_TEST_OK(fut_pack(&options, &packed));
     fut_test_dir_remove(&faces);
+}
+
+typedef struct augments {
+    fut_opt_variants augment;
+} augments;
+
+static const fut_opt augment_options[] = {
+    FUT_OPT_VARIANTS(augments, augment, "[]", fut_augment_choices, ""),
+    FUT_OPT_END,
+};
+
+void fut_test_make_augments(const char *text, fut_opt_variants *list_out)
+{
+    fut_yaml_node *root = NULL;
+    fut_str line = {0};
+    augments list = {0};
+    FUT_TEST_OK(fut_str_printf(&line, "augment: %s\n", text));
+    FUT_TEST_OK(fut_yaml_parse_text("test", line.data, line.length, &root));
+    FUT_TEST_OK(fut_opt_load(augment_options, &list, root));
+    fut_yaml_destroy(&root);
+    fut_str_fini(&line);
+    *list_out = list.augment;
+}
+
+void fut_test_free_augments(fut_opt_variants *list)
+{
+    augments owner = {*list};
+    fut_opt_fini(augment_options, &owner);
+    *list = (fut_opt_variants){0};
 }

@@ -3,6 +3,7 @@
 #ifndef FUT_TESTS_SUPPORT_SUPPORT_H
 #define FUT_TESTS_SUPPORT_SUPPORT_H
 
+#include "core/base/opt.h"
 #include "core/base/status.h"
 #include "data/dataset.h"
 
@@ -54,5 +55,9 @@ void fut_test_damage_file(const char *path, int64_t offset);
 void fut_test_make_faces(const char *path, int64_t people, int64_t images, int64_t size);
 /* The same packed, raw, into the file `path`, with an identity split .8 / .1 / .1 (people >= 3); the folder beside it is removed. */
 void fut_test_make_dataset(const char *path, int64_t people, int64_t images, int64_t size);
+
+/* A list of augmentations as `data.augment: TEXT` gives it; release with fut_test_free_augments. */
+void fut_test_make_augments(const char *text, fut_opt_variants *list_out);
+void fut_test_free_augments(fut_opt_variants *list);
 
 #endif

@@ -42,14 +42,13 @@ typedef struct config {
     bool deterministic;
     int backend;
     fut_opt_f64_list fractions;
-    fut_opt_names augment;
+    fut_opt_variants augment;
     fut_opt_variant loss;
     train_config train;
 } config;
 
 static const char *const distances[] = {"cosine", "lp", NULL};
 static const char *const backends[] = {"auto", "cpu", "cuda", NULL};
-static const char *const augments[] = {"flip", "blur", "crop", NULL};
 
 #define S inner_config
 static const fut_opt inner_options[] = {
@@ -67,6 +66,10 @@ static const fut_opt contrastive_options[] = {
 };
 #undef S
 static const fut_opt no_options[] = {FUT_OPT_END};
+static const fut_opt_choice augment_flip = {"flip", "a mirror", no_options, 0, NULL};
+static const fut_opt_choice augment_blur = {"blur", "less sharp", inner_options, sizeof(inner_config), NULL};
+static const fut_opt_choice augment_crop = {"crop", "a part", NULL, 0, NULL};
+static const fut_opt_choice *const augments[] = {&augment_flip, &augment_blur, &augment_crop, NULL};
 static const fut_opt_choice miner_none = {"none", "all pairs", no_options, 0, NULL};
 static const fut_opt_choice miner_hard = {"hard", "the hardest", inner_options, sizeof(inner_config), NULL};
 static const fut_opt_choice *const miners[] = {&miner_none, &miner_hard, NULL};
@@ -98,7 +101,7 @@ static const fut_opt options[] = {
     FUT_OPT_BOOL(S, deterministic, "true", "same bits every time"),
     FUT_OPT_ENUM(S, backend, "auto", backends, "where it runs"),
     FUT_OPT_F64_LIST(S, fractions, "[0.8, 0.1, 0.1]", 0, 1, "parts"),
-    FUT_OPT_NAMES(S, augment, "[]", augments, "augmentations"),
+    FUT_OPT_VARIANTS(S, augment, "[]", augments, "augmentations"),
     FUT_OPT_VARIANT(S, loss, "contrastive", losses, "the loss"),
     FUT_OPT_TABLE(S, train, train_options, "training"),
     FUT_OPT_END,
@@ -169,8 +172,8 @@ static void loads_in_any_order(void **state)
     assert_int_equal(c->train.batch, 64);
     assert_int_equal(c->train.epochs, 50);
     assert_int_equal(c->augment.count, 2);
-    assert_int_equal(c->augment.index[0], 2);
-    assert_int_equal(c->augment.index[1], 0);
+    assert_ptr_equal(c->augment.item[0].choice, &augment_crop);
+    assert_ptr_equal(c->augment.item[1].choice, &augment_flip);
     assert_int_equal(c->backend, 2);
     assert_int_equal(c->seed, 7);
     assert_false(c->deterministic);
@@ -263,10 +266,16 @@ static void refusals_say_found_and_expected(void **state)
         {"fractions: [0.5, [1]]\n", "f.yaml:1:18: fractions: found a list, expected a list of numbers"},
         {"fractions: [0.5, 1.5]\n", "f.yaml:1:18: fractions: found 1.5, must be 0 to 1"},
         {"fractions: [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]\n", "f.yaml:1:45: fractions: more than 16 entries"},
-        {"augment: flip\n", "augment: found flip, expected a list of words such as [a, b], or []"},
+        {"augment: flip\n", "augment: found flip, expected a list of types such as [a, {type: b, option: value}], or []"},
         {"augment: [flip, blurr]\n", "f.yaml:1:17: augment: found blurr, did you mean blur? It is one of: flip, blur, crop"},
         {"augment: [flip, flip]\n", "f.yaml:1:17: augment: flip is in the list twice"},
         {"augment: {flip: 1}\n", "augment: found a mapping, expected a list"},
+        {"augment: [[flip]]\n", "f.yaml:1:11: augment: found a list, expected a list of types such as"},
+        {"augment: [{scale: 1}]\n", "f.yaml:1:11: augment: no type; write {type: name}"},
+        {"augment: [flip, {type: blur, scal: 1}]\n", "f.yaml:1:30: augment.scal: blur has no such option; did you mean scale?"},
+        {"augment: [{type: flip, scale: 1}]\n", "f.yaml:1:24: augment.scale: flip has no such option, blur has; remove it"},
+        {"augment: [{type: blur, weights: [-1]}]\n", "f.yaml:1:34: augment.weights: found -1, must be at least 0"},
+        {"augment: [flip, {type: flip}]\n", "f.yaml:1:17: augment: flip is in the list twice"},
         {"train: 5\n", "f.yaml:1:8: train: found 5, expected a mapping of options"},
         {"train: [1]\n", "train: found a list, expected a mapping of options"},
         {"train: {save_every: 5 minutes}\n", "train.save_every: found 5 minutes, expected a time such as 30 s or 5 min"},
@@ -325,14 +334,14 @@ static void prints_yaml(void **state)
 {
     config *c = *state;
     fut_str text = {0};
-    load_ok(c, "run: \"a b: #1\"\naugment: [crop, flip]\ntrain: {cache: 1001, save_every: 90 s}\n");
+    load_ok(c, "run: \"a b: #1\"\naugment: [crop, {type: blur, scale: 3}, flip]\ntrain: {cache: 1001, save_every: 90 s}\n");
     print(c, &text);
     assert_string_equal(text.data, "run: \"a b: #1\"\n"
                                    "seed: 0\n"
                                    "deterministic: true\n"
                                    "backend: auto\n"
                                    "fractions: [0.8, 0.1, 0.1]\n"
-                                   "augment: [crop, flip]\n"
+                                   "augment: [{type: crop}, {type: blur, scale: 3, weights: [1]}, {type: flip}]\n"
                                    "loss: {type: contrastive, pos_margin: 1, neg_margin: 0.05, distance: cosine}\n"
                                    "train:\n"
                                    "  epochs: 50\n"
@@ -389,6 +398,7 @@ static void printed_yaml_reads_back_to_the_same_bits(void **state)
                                           "C:\\x",
                                           "a,b"};
     fut_philox p = fut_philox_key(9, FUT_RNG_TEST);
+    static const char *const lists[] = {"augment: []\n", "augment: [crop, flip]\n", "augment: [blur]\n", "augment: [flip, blur, crop]\n"};
     load_ok(c, "loss: triplet\n");
     for (uint64_t i = 0; i < 2000; i++) {
         triplet_config *loss = c->loss.config;
@@ -399,9 +409,8 @@ static void printed_yaml_reads_back_to_the_same_bits(void **state)
         c->fractions.count = (int)(i % 17);
         for (int k = 0; k < c->fractions.count; k++)
             c->fractions.value[k] = fut_philox_uniform(p, 2, i * 16 + (uint64_t)k);
-        c->augment.count = (int)(i % 3);
-        c->augment.index[0] = (int)(i / 3 % 3);
-        c->augment.index[1] = (c->augment.index[0] + 1) % 3;
+        load_ok(c, lists[i % 4]);
+        if (i % 4 >= 2) ((inner_config *)c->augment.item[i % 4 - 2].config)->scale = fut_philox_normal(p, 8, i);
         c->train.save_every = i % 2 ? 1 + 86399 * fut_philox_uniform(p, 3, i) : 60.0 * (double)(1 + i % 1440);
         c->train.cache = (int64_t)(1e12 * fut_philox_uniform(p, 4, i)) >> i % 2 * 20 << i % 2 * 20;
         loss->margin = 10 * fut_philox_uniform(p, 5, i);
@@ -424,7 +433,9 @@ static void printed_yaml_reads_back_to_the_same_bits(void **state)
         assert_int_equal(back.fractions.count, c->fractions.count);
         assert_memory_equal(back.fractions.value, c->fractions.value, (size_t)c->fractions.count * sizeof(double));
         assert_int_equal(back.augment.count, c->augment.count);
-        assert_memory_equal(back.augment.index, c->augment.index, (size_t)c->augment.count * sizeof(int));
+        for (int k = 0; k < c->augment.count; k++)
+            assert_ptr_equal(back.augment.item[k].choice, c->augment.item[k].choice);
+        if (i % 4 >= 2) assert_memory_equal(back.augment.item[i % 4 - 2].config, c->augment.item[i % 4 - 2].config, sizeof(double));
         assert_memory_equal(&loss_back->margin, &loss->margin, sizeof(double));
         assert_memory_equal(&loss_back->inner.scale, &loss->inner.scale, sizeof(double));
         assert_memory_equal(loss_back->miner.config, loss->miner.config, sizeof(double));
@@ -481,7 +492,8 @@ static void markdown(void **state)
 static void allocation_failures(void **state)
 {
     (void)state;
-    static const char text[] = "loss: {type: triplet, miner: hard, inner: {scale: 9}}\naugment: [flip]\ntrain: {batch: 4}\nrun: \"x\"\n";
+    static const char text[] =
+        "loss: {type: triplet, miner: hard, inner: {scale: 9}}\naugment: [flip, {type: blur, scale: 2}]\ntrain: {batch: 4}\nrun: \"x\"\n";
     int64_t before = fut_mem_bytes();
     int failures = 0;
     for (int64_t k = 1;; k++) {

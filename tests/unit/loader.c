@@ -55,22 +55,28 @@ static fut_status submit(fut_loader *loader, int64_t step, int64_t n, bool is_tr
 }
 
 /* What the batch must hold, without the loader. */
-static void check_batch(const fixture *f, const fut_loader_batch *batch, int64_t n, const fut_opt_names *augment, uint64_t seed)
+static void check_batch(const fixture *f, const fut_loader_batch *batch, int64_t n, const fut_opt_variants *augment, uint64_t seed)
 {
-    uint8_t rgb[SIZE * SIZE * 3];
+    static uint8_t rgb[SIZE * SIZE * 3];
+    fut_image image = {.width = SIZE, .height = SIZE, .rgb = rgb};
+    void *scratch = NULL;
     assert_int_equal(batch->n, n);
+    if (augment != NULL) FUT_TEST_OK(fut_mem_alloc(fut_augment_scratch_bytes(augment, SIZE, SIZE), 1, &scratch));
     for (int64_t k = 0; k < n; k++) {
         assert_int_equal(batch->image[k], nth(batch->step, k));
         FUT_TEST_OK(fut_dataset_read(f->dataset, nth(batch->step, k), rgb));
-        if (augment != NULL) fut_augment_apply(augment, seed, batch->step, 100 + k, SIZE, SIZE, rgb);
+        if (augment != NULL) fut_augment_apply(augment, seed, batch->step, 100 + k, &image, scratch);
         assert_memory_equal(batch->rgb + k * (int64_t)sizeof rgb, rgb, sizeof rgb);
     }
+    fut_mem_free(scratch);
 }
 
 static void run_batches(const fixture *f, int threads, int depth, bool is_training)
 {
     fut_loader *loader = NULL;
-    fut_loader_config config = {.threads = threads, .depth = depth, .max_images = N, .augment = {.count = 1, .index = {0}}, .seed = 11};
+    fut_opt_variants augment;
+    fut_test_make_augments(is_training ? "[random_resized_crop, color_jitter, flip, blur, rotation]" : "[]", &augment);
+    fut_loader_config config = {.threads = threads, .depth = depth, .max_images = N, .augment = &augment, .seed = 11};
     FUT_TEST_OK(fut_loader_create(f->dataset, &config, &loader));
     int64_t allocations = fut_mem_count();
     int64_t asked = 0;
@@ -83,16 +89,17 @@ static void run_batches(const fixture *f, int threads, int depth, bool is_traini
         fut_loader_batch batch;
         FUT_TEST_OK(fut_loader_wait(loader, step, &batch));
         int64_t n = step % 9 == 4 ? 0 : 1 + step % N;
-        check_batch(f, &batch, n, is_training ? &config.augment : NULL, config.seed);
+        check_batch(f, &batch, n, is_training ? &augment : NULL, config.seed);
         images += n;
         fut_loader_release(loader);
     }
-    assert_int_equal(fut_mem_count(), allocations);
+    assert_int_equal(fut_mem_count() - allocations, is_training ? 40 : 0); /* check_batch's own */
     fut_loader_stats stats = fut_loader_get_stats(loader);
     assert_int_equal(stats.images, images);
     assert_int_equal(stats.bytes, images * SIZE * SIZE * 3);
     assert_true(stats.busy_seconds > 0);
     fut_loader_destroy(&loader);
+    fut_test_free_augments(&augment);
     assert_null(loader);
 }
 
