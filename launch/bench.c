@@ -117,7 +117,7 @@ static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_
             FUT_TRY(exposed(g, FUT_MARK_BEGIN, FUT_MARK_INPUTS, &out->copy[at]));
             FUT_TRY(exposed(g, FUT_MARK_COMPUTED, FUT_MARK_REDUCED, &out->reduce[at]));
         }
-        g->loss->type->report(outcome->sums, &report);
+        fut_loss_read(g->loss, outcome->sums, &report);
         *loss_out = report.loss;
     }
     return FUT_OK;

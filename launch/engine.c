@@ -41,7 +41,7 @@ static fut_status gather(fut_engine *g, const fut_inputs *in)
 static fut_status loss_sums(fut_engine *g, const fut_inputs *in)
 {
     fut_backend *bk = g->bk;
-    int columns = g->loss->type->sums + 1;
+    int columns = FUT_LOSS_SUMS + 1;
     FUT_TRY(fut_loss_begin(g->loss, in->n, g->e, in->label, in->image));
     for (int s = g->my_first; s < g->my_end; s++) {
         double *row = g->loss_rows + (ptrdiff_t)s * columns;
@@ -50,6 +50,21 @@ static fut_status loss_sums(fut_engine *g, const fut_inputs *in)
     }
     FUT_TRY(fut_gather_rows(g->device_comm, g->shards, NULL, columns, FUT_F64, g->loss_rows, "sums of the loss"));
     return bk->tree_rows(bk, g->shards, columns, g->loss_rows, g->loss_total, NULL);
+}
+
+/* What every shard's rows do to every embedding, summed over shards. */
+static fut_status spread_loss(fut_engine *g, const fut_inputs *in)
+{
+    const void *sum = NULL;
+    if (fut_loss_is_symmetric(g->loss)) return FUT_OK;
+    for (int s = g->my_first; s < g->my_end; s++) {
+        void *leaf = NULL;
+        FUT_TRY(fut_tree_begin_leaf(g->loss_tree, s, &leaf));
+        FUT_TRY(fut_loss_spread(g->loss, shard_rows(in, s), in->row + in->shard_first[s], g->loss_total, leaf));
+        FUT_TRY(fut_tree_leaf_ready(g->loss_tree, 0, "gradients of the embeddings"));
+    }
+    FUT_TRY(fut_tree_finish(g->loss_tree, &sum, "gradients of the embeddings"));
+    return fut_loss_take(g->loss, sum);
 }
 
 static fut_status leaf_ready(void *engine, int64_t first)
@@ -79,7 +94,7 @@ static fut_status backward(fut_engine *g, const fut_inputs *in, const void **lea
 
 static fut_status update(fut_engine *g, const void *leaf_sum)
 {
-    FUT_TRY(fut_optim_check(g->optim, leaf_sum, g->loss_total, g->loss->type->sums));
+    FUT_TRY(fut_optim_check(g->optim, leaf_sum, g->loss_total, FUT_LOSS_SUMS));
     FUT_TRY(fut_optim_step(g->optim, &g->scalars->lr, fut_net_params(g->net), leaf_sum));
     return fut_net_update_stats(g->net, leaf_sum, g->shards, g->optim->control);
 }
@@ -92,6 +107,7 @@ static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *time
     FUT_TRY(gather(g, in));
     lap(g, timer, FUT_SECTION_REDUCE);
     FUT_TRY(loss_sums(g, in));
+    FUT_TRY(spread_loss(g, in));
     lap(g, timer, FUT_SECTION_LOSS);
     FUT_TRY(backward(g, in, &leaf_sum, timer));
     lap(g, timer, FUT_SECTION_REDUCE);
@@ -152,7 +168,7 @@ static fut_status download_outcome(fut_engine *g, int64_t step)
 {
     fut_backend *bk = g->bk;
     fut_step_outcome *to = &g->outcomes[step % FUT_IN_FLIGHT];
-    size_t sums = (size_t)(g->loss->type->sums + 1) * sizeof(double);
+    size_t sums = (size_t)(FUT_LOSS_SUMS + 1) * sizeof(double);
     FUT_TRY(bk->download(bk, to->sums, g->loss_total, sums, NULL));
     FUT_TRY(bk->download(bk, &to->control, g->optim->control, sizeof to->control, NULL));
     return bk->event_record(bk, g->done[step % FUT_IN_FLIGHT], NULL);

@@ -30,7 +30,7 @@ typedef struct fut_step_scalars {
 
 /* What the host reads of a step: downloaded after it. */
 typedef struct fut_step_outcome {
-    double sums[FUT_LOSS_SUMS_MAX + 1]; /* of the loss over all shards, then the ranks that were asked to stop */
+    double sums[FUT_LOSS_SUMS + 1]; /* of the loss over all shards, then the ranks that were asked to stop */
     fut_step_control control;
 } fut_step_outcome;
 
@@ -50,7 +50,8 @@ typedef struct fut_engine {
     fut_net *net;
     fut_loss *loss;
     fut_optim *optim;
-    fut_tree *tree; /* sums leaves over shards */
+    fut_tree *tree;      /* sums leaves over shards */
+    fut_tree *loss_tree; /* sums what shards spread; NULL where the loss is symmetric */
 
     /* device memory of a step */
     int64_t dim;               /* of an embedding */

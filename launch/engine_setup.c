@@ -97,7 +97,8 @@ static fut_status create_step_memory(fut_engine *g)
         FUT_TRY(fut_optim_set_control(
             g->optim, &(fut_step_control){.scale = first_loss_scale, .unscale = 1, .growth_every = LOSS_SCALE_GROWTH_EVERY, .finite = 1}));
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
-    size_t columns = (size_t)g->loss->type->sums + 1;
+    if (!fut_loss_is_symmetric(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
+    size_t columns = (size_t)FUT_LOSS_SUMS + 1;
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e_dealt));
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e));
     FUT_TRY(bk->alloc(bk, (size_t)(fut_engine_largest_shard(g) * g->dim) * sizeof(float), (void **)&g->de));
@@ -165,6 +166,7 @@ void fut_engine_destroy(fut_engine **engine)
     if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
     if (g->bk != NULL) free_step_memory(g);
     fut_tree_destroy(&g->tree);
+    fut_tree_destroy(&g->loss_tree);
     fut_optim_destroy(&g->optim);
     fut_loss_destroy(&g->loss);
     fut_net_destroy(&g->net);

@@ -270,27 +270,27 @@ static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const e
     int64_t dim = fut_net_get_spec(net)->embedding;
     int64_t n = part->n < FUT_EVAL_LOSS_MAX ? part->n : FUT_EVAL_LOSS_MAX;
     int64_t chunks_n = (n + LOSS_ROWS - 1) / LOSS_ROWS;
-    size_t sums_bytes = (size_t)(chunks_n * FUT_LOSS_SUMS_MAX) * sizeof(double);
-    double total[FUT_LOSS_SUMS_MAX] = {0};
+    size_t sums_bytes = (size_t)(chunks_n * FUT_LOSS_SUMS) * sizeof(double);
+    double total[FUT_LOSS_SUMS] = {0};
     double *sums = NULL;
     loss_inputs in = {0};
     fut_loss *loss = NULL;
     fut_loss_report report;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunks_n * FUT_LOSS_SUMS_MAX, &sums), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunks_n * FUT_LOSS_SUMS, &sums), out);
     FUT_TRY_GOTO(loss_inputs_init(bk, part, n, dim, sums_bytes, &in), out);
     FUT_TRY_GOTO(fut_loss_create(bk, config, FUT_F32, n, LOSS_ROWS, dim, &loss), out);
     FUT_TRY_GOTO(fut_loss_begin(loss, n, in.embedding, in.label, in.image), out);
     for (int64_t c = 0; c < chunks_n; c++) {
         int64_t first = c * LOSS_ROWS;
         int64_t count = n - first < LOSS_ROWS ? n - first : LOSS_ROWS;
-        FUT_TRY_GOTO(fut_loss_rows(loss, count, in.row + first, in.sums + c * FUT_LOSS_SUMS_MAX), out);
+        FUT_TRY_GOTO(fut_loss_rows(loss, count, in.row + first, in.sums + c * FUT_LOSS_SUMS), out);
     }
     FUT_TRY_GOTO(bk->download(bk, sums, in.sums, sums_bytes, NULL), out);
     FUT_TRY_GOTO(bk->sync(bk, NULL), out);
     for (int64_t c = 0; c < chunks_n; c++)
-        for (int i = 0; i < loss->type->sums; i++)
-            total[i] += sums[c * FUT_LOSS_SUMS_MAX + i];
-    loss->type->report(total, &report);
+        for (int i = 0; i < FUT_LOSS_SUMS; i++)
+            total[i] += sums[c * FUT_LOSS_SUMS + i];
+    fut_loss_read(loss, total, &report);
     *loss_out = report.loss;
 out:
     fut_loss_destroy(&loss);

@@ -47,9 +47,9 @@ static fut_status collect(fut_trainer *t, int64_t step)
     if (!pending->open) return FUT_OK;
     pending->open = false;
     FUT_TRY(fut_engine_outcome(t->engine, step, &outcome));
-    loss->type->report(outcome->sums, &result->loss);
+    fut_loss_read(loss, outcome->sums, &result->loss);
     result->gradient_norm = sqrt(outcome->control.squares);
-    t->stop_asked = outcome->sums[loss->type->sums] > 0;
+    t->stop_asked = outcome->sums[FUT_LOSS_SUMS] > 0;
     if (!outcome->control.finite && outcome->control.growth_every > 0 && isfinite(result->loss.loss))
         FUT_INFO("step %lld: the gradient passed the range of f16; skipped, loss scale now %g", (long long)result->step,
                  outcome->control.scale);

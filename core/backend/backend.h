@@ -16,6 +16,7 @@
 #ifndef FUT_CORE_BACKEND_BACKEND_H
 #define FUT_CORE_BACKEND_BACKEND_H
 
+#include "core/backend/row_loss.h"
 #include "core/base/status.h"
 #include "core/base/str.h"
 #include "core/tensor/dtype.h"
@@ -180,26 +181,6 @@ typedef struct fut_pair_rows {
     const int64_t *label; /* [batch] device */
     const int64_t *image; /* [batch] device; image ids */
 } fut_pair_rows;
-
-/* Hinge on similarity or distance v: positives  [sign * (v - pos_margin)]+, negatives [sign * (neg_margin - v)]+ ; sign = -1 for
- * similarities. */
-typedef struct fut_pair_hinge {
-    double pos_margin, neg_margin;
-    int sign;             /* +1 distance, -1 similarity */
-    int per_pos, per_neg; /* enum fut_pair_sum that the loss of positives and of negatives is divided by, 0 where that sum is 0 */
-} fut_pair_hinge;
-
-enum fut_pair_sum {
-    FUT_PAIR_LOSS_POS,
-    FUT_PAIR_LOSS_NEG, /* sums of the hinges */
-    FUT_PAIR_ACTIVE_POS,
-    FUT_PAIR_ACTIVE_NEG, /* pairs with a hinge > 0 */
-    FUT_PAIR_COUNT_POS,
-    FUT_PAIR_COUNT_NEG, /* all ordered pairs */
-    FUT_PAIR_VALUE_POS,
-    FUT_PAIR_VALUE_NEG, /* sums of v */
-    FUT_PAIR_SUMS
-};
 
 struct fut_backend {
     const char *name;

@@ -1,5 +1,6 @@
 #include "core/loss/loss.h"
 
+#include "core/backend/row_formulas.h"
 #include "core/base/mem.h"
 
 #define FUT_LOSS(name) extern const fut_opt_choice fut_loss_##name;
@@ -13,23 +14,64 @@ const fut_opt_choice *const fut_loss_choices[] = {
     NULL,
 };
 
+const char *const fut_loss_distance_names[] = {"cosine", "l2", "dot", NULL};
+
+/* The order of fut_loss_reducer_names. */
+enum { REDUCER_MEAN, REDUCER_SUM, REDUCER_AVG_NON_ZERO, REDUCER_THRESHOLD };
+const char *const fut_loss_reducer_names[] = {"mean", "sum", "avg_non_zero", "threshold", NULL};
+
+static fut_row_loss describe(const fut_loss_type *type, const void *config)
+{
+    const fut_loss_common *common = config; /* every config begins with it */
+    fut_row_loss row = {.sign = common->distance == FUT_DISTANCE_L2 ? 1 : -1,
+                        .l2 = common->distance == FUT_DISTANCE_L2,
+                        .triplet_above = -INFINITY,
+                        .triplet_up_to = INFINITY,
+                        .low = -INFINITY,
+                        .high = INFINITY,
+                        .mean = common->reducer != REDUCER_SUM};
+    if (common->reducer == REDUCER_AVG_NON_ZERO) row.low = 0;
+    if (common->reducer == REDUCER_THRESHOLD) {
+        row.low = common->low;
+        row.high = common->high;
+    }
+    type->describe(config, &row);
+    return row;
+}
+
+static fut_status create_spread(fut_loss *loss)
+{
+    fut_backend *bk = loss->bk;
+    size_t width = fut_dtype_size(loss->real);
+    if (fut_loss_is_symmetric(loss)) return FUT_OK;
+    FUT_TRY(bk->alloc(bk, (size_t)(loss->max_rows * loss->dim) * width, &loss->dh_rows));
+    return bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de);
+}
+
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, fut_dtype real, int64_t max_batch, int64_t max_rows, int64_t dim,
                            fut_loss **loss_out)
 {
     fut_status st = FUT_OK;
     fut_loss *loss = NULL;
+    const fut_loss_type *type = config->choice->payload;
     size_t width = fut_dtype_size(real);
+    size_t pairs = (size_t)(max_rows * max_batch);
     FUT_TRY_GOTO(FUT_NEW(&loss), out);
-    *loss = (fut_loss){.type = config->choice->payload,
-                       .config = config->config,
+    *loss = (fut_loss){.type = type,
+                       .row = describe(type, config->config),
+                       .distance = (fut_distance)((const fut_loss_common *)config->config)->distance,
                        .bk = bk,
                        .real = real,
                        .max_batch = max_batch,
                        .max_rows = max_rows,
                        .dim = dim};
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->h), out);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->unit), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_batch * width, &loss->norm), out);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch) * width, &loss->sim), out);
+    FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->v), out);
+    FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->g), out);
+    FUT_TRY_GOTO(bk->alloc(bk, pairs, (void **)&loss->kind), out);
+    FUT_TRY_GOTO(bk->alloc(bk, FUT_LOSS_SUMS * sizeof(double), (void **)&loss->sums), out);
+    FUT_TRY_GOTO(create_spread(loss), out);
     *loss_out = loss;
     loss = NULL;
 out:
@@ -39,13 +81,19 @@ out:
 
 void fut_loss_destroy(fut_loss **loss)
 {
-    if (*loss == NULL) return;
-    fut_backend *bk = (*loss)->bk;
-    void *blocks[] = {(*loss)->h, (*loss)->norm, (*loss)->sim};
+    fut_loss *l = *loss;
+    if (l == NULL) return;
+    fut_backend *bk = l->bk;
+    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i] != NULL) bk->free(bk, blocks[i]);
-    fut_mem_free(*loss);
+    fut_mem_free(l);
     *loss = NULL;
+}
+
+bool fut_loss_is_symmetric(const fut_loss *loss)
+{
+    return loss->type->symmetric;
 }
 
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image)
@@ -54,7 +102,9 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     loss->batch = batch;
     loss->label = label;
     loss->image = image;
-    return loss->bk->normalize_rows(loss->bk, batch, loss->dim, loss->real, e, loss->h, loss->norm, NULL);
+    loss->h = loss->distance == FUT_DISTANCE_DOT ? e : loss->unit;
+    if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
+    return loss->bk->normalize_rows(loss->bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL);
 }
 
 static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row, fut_pair_rows *rows_out)
@@ -64,18 +114,79 @@ static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row,
     return FUT_OK;
 }
 
+/* v, kind, g and sums of the rows. */
+static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double *sums)
+{
+    fut_backend *bk = loss->bk;
+    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, loss->h, loss->v, NULL));
+    if (loss->row.l2) FUT_TRY(bk->l2_rows(bk, rows, loss->real, loss->norm, loss->h, loss->v, NULL));
+    FUT_TRY(bk->select_pairs(bk, rows, loss->kind, NULL));
+    return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
+}
+
+/* g of the rows, weighed: computed again, which is cheaper than keeping every shard's. */
+static fut_status weigh_rows(fut_loss *loss, const fut_pair_rows *rows, const double *total)
+{
+    FUT_TRY(compute_rows(loss, rows, loss->sums));
+    return loss->bk->row_loss_weigh(loss->bk, rows, &loss->row, loss->real, loss->kind, total, loss->g, NULL);
+}
+
 fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums)
 {
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
-    return loss->type->rows(loss, &rows, sums);
+    return compute_rows(loss, &rows, sums);
 }
 
-fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *sums, void *de_out)
+/* s_ij = h_i . h_j is a function of both: dh_j += g_ij h_i for every j, and dh_i += g_ij h_j. */
+fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out)
 {
     fut_backend *bk = loss->bk;
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
-    FUT_TRY(loss->type->grad(loss, &rows, sums, de_out)); /* d loss / d h, then through the normalisation in place */
+    FUT_TRY(weigh_rows(loss, &rows, total));
+    FUT_TRY(bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->h, loss->dh_rows, NULL));
+    FUT_TRY(bk->rows_times_transposed(bk, &rows, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
+    FUT_TRY(bk->rows_times(bk, &rows, loss->real, 1, loss->g, loss->h, loss->dh_rows, NULL));
+    return bk->add_rows(bk, n, loss->dim, loss->real, row, loss->dh_rows, dh_out, NULL);
+}
+
+fut_status fut_loss_take(fut_loss *loss, const void *dh)
+{
+    fut_backend *bk = loss->bk;
+    size_t bytes = (size_t)(loss->batch * loss->dim) * fut_dtype_size(loss->real);
+    if (loss->distance == FUT_DISTANCE_DOT) return bk->copy(bk, loss->de, dh, bytes, NULL);
+    return bk->normalize_rows_backward(bk, loss->batch, loss->dim, loss->real, NULL, loss->h, loss->norm, dh, loss->de, NULL);
+}
+
+fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out)
+{
+    fut_backend *bk = loss->bk;
+    fut_pair_rows rows;
+    if (!fut_loss_is_symmetric(loss)) return bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL);
+    FUT_TRY(pair_rows(loss, n, row, &rows));
+    FUT_TRY(weigh_rows(loss, &rows, total));
+    FUT_TRY(bk->rows_times(bk, &rows, loss->real, 2, loss->g, loss->h, de_out, NULL));
+    if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
     return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, row, loss->h, loss->norm, de_out, de_out, NULL);
+}
+
+static double ratio(double sum, double count)
+{
+    return count > 0 ? sum / count : 0;
+}
+
+void fut_loss_read(const fut_loss *loss, const double *total, fut_loss_report *report_out)
+{
+    const fut_row_loss *row = &loss->row;
+    *report_out = (fut_loss_report){
+        .loss = total[FUT_ROW_LOSS] * fut_row_weight(row, total, FUT_ROW_KEPT) +
+                total[FUT_ROW_LOSS_NEG] * fut_row_weight(row, total, fut_row_kept_neg(row)),
+        .active_pos = total[FUT_ROW_ACTIVE_POS],
+        .active_neg = total[FUT_ROW_ACTIVE_NEG],
+        .count_pos = total[FUT_ROW_COUNT_POS],
+        .count_neg = total[FUT_ROW_COUNT_NEG],
+        .mean_pos = ratio(total[FUT_ROW_VALUE_POS], total[FUT_ROW_COUNT_POS]),
+        .mean_neg = ratio(total[FUT_ROW_VALUE_NEG], total[FUT_ROW_COUNT_NEG]),
+    };
 }

@@ -3,13 +3,16 @@
  *   every rank:   fut_loss_begin(E, labels)                 E [B, D] in the sampler's order, the same on every rank
  *   every shard:  fut_loss_rows(rows)   -> sums             the shard's rows of the B x B pair matrix; f64 sums, added over shards by
  *                                                           the tree
- *                 fut_loss_grad(rows, total sums) -> dE     exact gradient of the shard's embeddings
+ *   every shard, unless the loss is symmetric:
+ *                 fut_loss_spread(rows, total sums) -> dH   what the rows do to every embedding of the batch, added over shards by a tree
+ *   every rank:   fut_loss_take(total dH)
+ *   every shard:  fut_loss_grad(rows, total sums) -> dE     exact gradient of the shard's embeddings
  *
- * Everything is device memory, enqueued on the backend's own stream; only fut_loss_type.report reads the sums on the host, a step late if
- * need be.
+ * Everything is device memory, enqueued on the backend's own stream; only fut_loss_read reads the sums, on the host, a step late if need
+ * be.
  *
- * Sums and gradients are defined per shard and row, so they do not depend on how many ranks there are. Memory is O(rows x B).
- * A loss is one file with a fut_loss_type and one row in losses.def. */
+ * Sums and gradients are defined per shard and row, so they do not depend on how many ranks there are. Memory is O(rows x B) and O(B x D).
+ * A loss is one file with a fut_loss_type and one row in losses.def; the formulas are core/backend/row_formulas.h's. */
 #ifndef FUT_CORE_LOSS_LOSS_H
 #define FUT_CORE_LOSS_LOSS_H
 
@@ -21,55 +24,105 @@
 extern "C" {
 #endif
 
-enum { FUT_LOSS_SUMS_MAX = 16 };
+enum { FUT_LOSS_SUMS = FUT_ROW_SUMS };
 
 typedef struct fut_loss fut_loss;
 
 /* What a step's loss was, for people and the health line. Means are over all ordered pairs of the kind; 0 where there are none. */
 typedef struct fut_loss_report {
     double loss;
-    double active_pos, active_neg; /* pairs (or triplets) with a gradient */
+    double active_pos, active_neg; /* pairs with a gradient */
     double count_pos, count_neg;   /* pairs there are */
-    double mean_pos, mean_neg;     /* mean similarity of each kind */
+    double mean_pos, mean_neg;     /* mean similarity or distance of each kind */
 } fut_loss_report;
 
+/* What compares two embeddings. */
+typedef enum fut_distance { FUT_DISTANCE_COSINE, FUT_DISTANCE_L2, FUT_DISTANCE_DOT } fut_distance;
+
+/* The options every loss has: its config begins with them, its table with FUT_LOSS_OPTIONS. */
+typedef struct fut_loss_common {
+    int distance, reducer; /* fut_distance; the words of fut_loss_reducer_names */
+    double low, high;
+} fut_loss_common;
+
+extern const char *const fut_loss_distance_names[], *const fut_loss_reducer_names[];
+
+#define FUT_LOSS_DISTANCE(S, distance_)                                                                                                    \
+    {                                                                                                                                      \
+        .kind = FUT_OPT_KIND_ENUM, .name = "distance", .offset = FUT_OPT_FIELD(S, common.distance, int), .def = distance_, .unit = "",     \
+        .doc = "what compares two embeddings: cosine and l2 of unit length, dot as they are", .names = fut_loss_distance_names             \
+    }
+#define FUT_LOSS_REDUCER(S, reducer_)                                                                                                      \
+    {.kind = FUT_OPT_KIND_ENUM,                                                                                                            \
+     .name = "reducer",                                                                                                                    \
+     .offset = FUT_OPT_FIELD(S, common.reducer, int),                                                                                      \
+     .def = reducer_,                                                                                                                      \
+     .unit = "",                                                                                                                           \
+     .doc = "how the loss's items become one number",                                                                                      \
+     .names = fut_loss_reducer_names},                                                                                                     \
+        {.kind = FUT_OPT_KIND_F64,                                                                                                         \
+         .name = "low",                                                                                                                    \
+         .offset = FUT_OPT_FIELD(S, common.low, double),                                                                                   \
+         .def = "0",                                                                                                                       \
+         .min = -1e6,                                                                                                                      \
+         .max = 1e30,                                                                                                                      \
+         .unit = "",                                                                                                                       \
+         .doc = "reducer threshold: items above it count"},                                                                                \
+    {                                                                                                                                      \
+        .kind = FUT_OPT_KIND_F64, .name = "high", .offset = FUT_OPT_FIELD(S, common.high, double), .def = "1e30", .min = -1e6,             \
+        .max = 1e30, .unit = "", .doc = "reducer threshold: items below it count"                                                          \
+    }
+
 typedef struct fut_loss_type {
-    int sums; /* f64 values a shard adds */
-    /* Sums of the rows, device; loss->h holds the unit embeddings. */
-    fut_status (*rows)(fut_loss *loss, const fut_pair_rows *rows, double *sums);
-    /* dh [rows->n, dim]: gradient with respect to the unit embeddings of the rows. */
-    fut_status (*grad)(fut_loss *loss, const fut_pair_rows *rows, const double *sums, void *dh);
-    void (*report)(const double *sums, fut_loss_report *report_out); /* sums on the host */
+    bool symmetric;     /* d loss / d s_ij of a pair is the same from both its rows: no spread */
+    bool stop_gradient; /* a factor of the loss is taken as constant: the gradient is not the loss's derivative */
+    /* What the loss's own options say, into a row_out that has the common ones'. */
+    void (*describe)(const void *config, fut_row_loss *row_out);
     /* Appends a proof and a remedy when these settings cannot learn, and returns the name `--allow` takes; NULL when nothing is wrong. */
     const char *(*lint)(const void *config, fut_str *proof);
 } fut_loss_type;
 
 struct fut_loss {
     const fut_loss_type *type;
-    const void *config; /* borrowed from the configuration */
+    fut_row_loss row;
+    fut_distance distance;
     fut_backend *bk;
     fut_dtype real;
     int64_t max_batch, max_rows, dim;
     const int64_t *label, *image; /* of the batch begun; borrowed */
     int64_t batch;
-    void *h, *norm; /* device [max_batch, dim], [max_batch] */
-    void *sim;      /* device [max_rows, max_batch] */
+    const void *h;     /* what is compared: unit, or the embeddings as they are */
+    void *unit, *norm; /* device [max_batch, dim], [max_batch] */
+    void *v, *g;       /* device [max_rows, max_batch] */
+    uint8_t *kind;     /* device [max_rows, max_batch] */
+    double *sums;      /* device [FUT_LOSS_SUMS]; of rows computed again */
+    void *dh_rows;     /* device [max_rows, dim]; NULL where the loss is symmetric */
+    void *de;          /* device [max_batch, dim]; NULL where the loss is symmetric */
 };
 
 /* NULL-terminated choices for `loss: {type: ...}`; payload is the fut_loss_type. */
 extern const fut_opt_choice *const fut_loss_choices[];
 
-/* Errors: FUT_ERR_NO_MEMORY. `config` is borrowed until destroy. */
+/* Errors: FUT_ERR_NO_MEMORY. */
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, fut_dtype real, int64_t max_batch, int64_t max_rows, int64_t dim,
                            fut_loss **loss_out) FUT_MUST_CHECK;
 void fut_loss_destroy(fut_loss **loss);
+/* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
+bool fut_loss_is_symmetric(const fut_loss *loss);
 
-/* e: [batch, dim] device; label, image: [batch] device, borrowed until the last grad of this batch. */
+/* e: [batch, dim] device; label, image: [batch] device; all borrowed until the last grad of this batch. */
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image) FUT_MUST_CHECK;
-/* row: [n] device, positions in the batch. sums: [type->sums] device, overwritten. */
+/* row: [n] device, positions in the batch. sums: [FUT_LOSS_SUMS] device, overwritten. */
 fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums) FUT_MUST_CHECK;
-/* sums: device, the total over all shards. de_out: [n, dim] device. */
-fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *sums, void *de_out) FUT_MUST_CHECK;
+/* total: device, the sums of all shards. dh_out: [batch, dim] device, overwritten: a shard's summand of d loss / d h. */
+fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out) FUT_MUST_CHECK;
+/* dh: [batch, dim] device, the sum over all shards; free again on return's work. */
+fut_status fut_loss_take(fut_loss *loss, const void *dh) FUT_MUST_CHECK;
+/* de_out: [n, dim] device. Where the loss is not symmetric, after fut_loss_take. */
+fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out) FUT_MUST_CHECK;
+
+/* total: [FUT_LOSS_SUMS] on the host. */
+void fut_loss_read(const fut_loss *loss, const double *total, fut_loss_report *report_out);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "tests/support/support.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ typedef struct run {
     fut_recording *recording;
     fut_op *op[OPS];
     fut_op_args args[OPS];
-    void *x, *y, *dx, *pooled, *dpooled, *e, *h, *norm, *dh, *sim;
+    void *x, *y, *dx, *pooled, *dpooled, *e, *h, *norm, *dh, *sim, *dsim, *kind;
     double *sums, *lr;
     fut_step_control *control;
     float *p, *g, *m, *v, *w, *b, *dw, *db;
@@ -105,10 +106,10 @@ static fut_status get_ready(run *r)
     float **const packs[] = {&r->p, &r->g, &r->m, &r->v, &r->w, &r->b, &r->dw, &r->db};
     for (int i = 0; i < 8; i++)
         FUT_TRY(block_new(r, params, NULL, packs[i]));
-    void **const plains[] = {&r->pooled, &r->dpooled, &r->e, &r->h, &r->norm, &r->dh, &r->sim};
-    for (int i = 0; i < 7; i++)
+    void **const plains[] = {&r->pooled, &r->dpooled, &r->e, &r->h, &r->norm, &r->dh, &r->sim, &r->dsim, &r->kind};
+    for (int i = 0; i < 9; i++)
         FUT_TRY(block_new(r, (size_t)N * C * sizeof(float), NULL, plains[i]));
-    FUT_TRY(block_new(r, FUT_PAIR_SUMS * sizeof(double), NULL, &r->sums));
+    FUT_TRY(block_new(r, FUT_ROW_SUMS * sizeof(double), NULL, &r->sums));
     FUT_TRY(block_new(r, sizeof lr, &lr, &r->lr));
     FUT_TRY(block_new(r, sizeof control, &control, &r->control));
     FUT_TRY(block_new(r, sizeof row, row, &device));
@@ -134,7 +135,8 @@ static fut_status forward_and_back(run *r)
 static fut_status finish_step(run *r)
 {
     fut_backend *bk = r->bk;
-    static const fut_pair_hinge hinge = {1, .05, -1, FUT_PAIR_COUNT_POS, FUT_PAIR_COUNT_NEG};
+    static const fut_row_loss loss = {
+        .kind = FUT_ROW_CONTRASTIVE, .sign = -1, .pos_margin = 1, .neg_margin = .05, .high = INFINITY, .mean = true};
     static const fut_adam_args adam = {.beta1 = .9, .beta2 = .999, .eps = 1e-8};
     FUT_TRY(bk->event_record(bk, r->fork, NULL));
     FUT_TRY(bk->event_wait(bk, r->side, r->fork));
@@ -143,9 +145,10 @@ static fut_status finish_step(run *r)
     FUT_TRY(bk->linear(bk, N, C, EMBEDDING, FUT_F32, r->pooled, r->w, r->b, r->e, NULL));
     FUT_TRY(bk->normalize_rows(bk, N, EMBEDDING, FUT_F32, r->e, r->h, r->norm, NULL));
     FUT_TRY(bk->similarity_rows(bk, &r->rows, FUT_F32, r->h, r->sim, NULL));
-    FUT_TRY(bk->pair_hinge_sums(bk, &r->rows, &hinge, FUT_F32, r->sim, r->sums, NULL));
-    FUT_TRY(bk->pair_hinge_grad(bk, &r->rows, &hinge, FUT_F32, r->sim, r->sums, r->sim, NULL));
-    FUT_TRY(bk->rows_times(bk, &r->rows, FUT_F32, 2, r->sim, r->h, r->dh, NULL));
+    FUT_TRY(bk->select_pairs(bk, &r->rows, r->kind, NULL));
+    FUT_TRY(bk->row_loss(bk, &r->rows, &loss, FUT_F32, r->sim, r->kind, r->dsim, r->sums, NULL));
+    FUT_TRY(bk->row_loss_weigh(bk, &r->rows, &loss, FUT_F32, r->kind, r->sums, r->dsim, NULL));
+    FUT_TRY(bk->rows_times(bk, &r->rows, FUT_F32, 2, r->dsim, r->h, r->dh, NULL));
     FUT_TRY(bk->normalize_rows_backward(bk, N, EMBEDDING, FUT_F32, NULL, r->h, r->norm, r->dh, r->dh, NULL));
     FUT_TRY(bk->event_wait(bk, NULL, r->join));
     FUT_TRY(bk->linear_backward(bk, N, C, EMBEDDING, FUT_F32, r->pooled, r->w, r->dh, r->dpooled, r->dw, r->db, NULL));

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Golden values and gradients of the contrastive loss on cosine similarity, from pytorch-metric-learning in float64.
+"""Golden values and gradients of every loss, distance and reducer, from pytorch-metric-learning in float64.
 
-loss/contrastive.txt   case NAME batch dim pos_margin neg_margin
-                       loss  active positives  active negatives  positives  negatives
-                       label image e[0] .. e[dim-1]  de[0] .. de[dim-1]         one line a photo
+loss/contrastive.txt   the contrastive loss on cosine similarity
+loss/rows.txt          every loss on several distances, with several reducers
+
+    case NAME batch dim
+    {the loss's configuration}
+    loss  active positives  active negatives  positives  negatives           -1: not told by the peer
+    label image e[0] .. e[dim-1]  de[0] .. de[dim-1]                          one line a photo
 
 Pairs of a photo with itself (the same image twice in the batch) are taken out of what the peer is given, as futago leaves them out.
 Where similarities meet a margin, rows have exact unit vectors (one-hot, or all of one size in a power of 4 dimensions), so that no
@@ -17,8 +21,16 @@ import sys
 import numpy as np
 import torch
 from pytorch_metric_learning import __version__ as pml_version
-from pytorch_metric_learning.distances import CosineSimilarity
-from pytorch_metric_learning.losses import ContrastiveLoss
+from pytorch_metric_learning.distances import CosineSimilarity, DotProductSimilarity, LpDistance
+from pytorch_metric_learning.losses import (
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NTXentLoss,
+    SupConLoss,
+    TripletMarginLoss,
+)
+from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer, SumReducer, ThresholdReducer
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import net_fill
@@ -71,37 +83,131 @@ def cases():
     yield "positives only of a photo with itself", np.repeat(random_rows("two", 2, 6), 2, 0), [0, 0, 1, 1], [4, 4, 7, 7], 1, 0.05
 
 
-def peer(e, labels, images, pos_margin, neg_margin):
-    leaf = torch.tensor(e, requires_grad=True)
-    loss = ContrastiveLoss(pos_margin=pos_margin, neg_margin=neg_margin, distance=CosineSimilarity())
+DISTANCES = {"cosine": CosineSimilarity, "l2": LpDistance, "dot": DotProductSimilarity}
+
+
+class CheckedThreshold(ThresholdReducer):
+    """Refuses cases where float32 could find an item on the other side."""
+
+    def element_reduction_helper(self, losses, embeddings):
+        assert ((losses - self.low).abs() > 1e-4).all() and ((losses - self.high).abs() > 1e-4).all()
+        return super().element_reduction_helper(losses, embeddings)
+
+
+REDUCERS = {
+    "mean": MeanReducer,
+    "sum": SumReducer,
+    "avg_non_zero": AvgNonZeroReducer,
+    "threshold": lambda: CheckedThreshold(low=0.17, high=1.9),
+}
+
+
+def masks(labels, images):
     y, image = torch.tensor(labels), torch.tensor(images)
     apart = image[:, None] != image[None]
     same = y[:, None] == y[None]
-    positives, negatives = torch.where(same & apart), torch.where(~same & apart)
-    value = loss(leaf, y, (*positives, *negatives))
+    return same & apart, ~same & apart
+
+
+def pair_indices(labels, images):
+    positives, negatives = masks(labels, images)
+    return (*torch.where(positives), *torch.where(negatives))
+
+
+def triplet_indices(labels, images):
+    positives, negatives = masks(labels, images)
+    return torch.where(positives[:, :, None] & negatives[:, None, :])
+
+
+def peer(loss, e, labels, images):
+    """Value and gradient; the peer chooses the pairs itself where no photo is there twice."""
+    leaf = torch.tensor(e, requires_grad=True)
+    chosen = triplet_indices if isinstance(loss, TripletMarginLoss) else pair_indices
+    value = loss(leaf, torch.tensor(labels), chosen(labels, images))
     if len(set(images)) == len(images):
-        assert value == loss(leaf, y)  # what it does when it chooses the pairs itself
+        assert value == loss(leaf, torch.tensor(labels))
     value.backward()
-    h = torch.nn.functional.normalize(leaf.detach())
+    return value.item(), leaf.grad.numpy()
+
+
+def contrastive_counts(e, labels, images, pos_margin, neg_margin):
+    positives, negatives = masks(labels, images)
+    h = torch.nn.functional.normalize(torch.tensor(e))
     s = h @ h.T
     gap = torch.cat([s[positives] - pos_margin, s[negatives] - neg_margin]).abs()
     assert not ((gap > 0) & (gap < 1e-5)).any()  # float32 must find the same pairs active
     active = [int((pos_margin - s[positives] > 0).sum()), int((s[negatives] - neg_margin > 0).sum())]
-    return value.item(), active + [len(positives[0]), len(negatives[0])], leaf.grad.numpy()
+    return active + [int(positives.sum()), int(negatives.sum())]
+
+
+def write_case(f, name, config, loss, e, labels, images, counts, exact):
+    images = images or list(range(100, 100 + len(labels)))
+    value, de = peer(loss, e, labels, images)
+    f.write(f"case {name.replace(' ', '_')} {e.shape[0]} {e.shape[1]}\n{config}\n")
+    f.write(" ".join([f"{value:.15g}", *map(str, counts)]) + "\n")
+    for i in range(len(labels)):
+        numbers = [f"{v:.17g}" if exact else f"{v:.4f}" for v in e[i]] + [f"{v:.12g}" for v in de[i]]
+        f.write(" ".join([str(labels[i]), str(images[i]), *numbers]) + "\n")
+
+
+# name in a configuration, class of the peer, the peer's own distance and reducer, more options: ours and the peer's
+LOSSES = [
+    ("contrastive", ContrastiveLoss, "l2", "avg_non_zero", "pos_margin: 0.1, neg_margin: 1", {"pos_margin": 0.1, "neg_margin": 1}),
+    ("contrastive", ContrastiveLoss, "dot", "avg_non_zero", "pos_margin: 0.9, neg_margin: 0.1", {"pos_margin": 0.9, "neg_margin": 0.1}),
+    ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "", {}),
+    ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "margin: 0.2, smooth: true", {"margin": 0.2, "smooth_loss": True}),
+    ("multi_similarity", MultiSimilarityLoss, "cosine", "mean", "", {}),
+    ("multi_similarity", MultiSimilarityLoss, "cosine", "mean", "alpha: 5, beta: 12, base: 0.3", {"alpha": 5, "beta": 12, "base": 0.3}),
+    ("supcon", SupConLoss, "cosine", "avg_non_zero", "", {}),
+    ("supcon", SupConLoss, "cosine", "avg_non_zero", "temperature: 0.5", {"temperature": 0.5}),
+    ("ntxent", NTXentLoss, "cosine", "mean", "", {}),
+    ("ntxent", NTXentLoss, "cosine", "mean", "temperature: 0.5", {"temperature": 0.5}),
+    ("circle", CircleLoss, "cosine", "avg_non_zero", "", {}),
+    ("circle", CircleLoss, "cosine", "avg_non_zero", "m: 0.25, gamma: 16", {"m": 0.25, "gamma": 16}),
+]
+
+
+def row_batches():
+    corner_rows, corner_labels = corners()
+    mixed = [0, 3, 1, 1, 0, 2, 3, 3, 2, 0, 1, 4]
+    fours = [i // 4 for i in range(20)]
+    again = random_rows("again", 12, 5)
+    again[4], again[9], again[7] = again[0], again[0], again[6]
+    yield "random", random_rows("random", 12, 5), mixed, None
+    yield "corners", corner_rows, corner_labels, None
+    yield "learnt", random_rows("learnt", 20, 6, 3, fours), fours, None
+    yield "one person", random_rows("one person", 5, 4), [5] * 5, None
+    yield "nobody twice", random_rows("nobody twice", 5, 4), list(range(5)), None
+    yield "again", again, mixed, [0, 1, 2, 3, 0, 5, 6, 6, 8, 0, 10, 11]
+
+
+def row_cases():
+    """name, configuration, the peer's loss, batch"""
+    for name, cls, distance, reducer, ours, theirs in LOSSES:
+        distances = ["cosine"] if cls is CircleLoss else [distance] if cls is ContrastiveLoss else list(DISTANCES)
+        for batch in row_batches():
+            for d in distances:
+                for r in REDUCERS if batch[0] == "random" else [reducer]:
+                    options = ", ".join(x for x in (f"type: {name}", f"distance: {d}", f"reducer: {r}", ours) if x)
+                    if r == "threshold":
+                        options += ", low: 0.17, high: 1.9"
+                    loss = cls(distance=DISTANCES[d](**({"normalize_embeddings": False} if d == "dot" else {})), reducer=REDUCERS[r](), **theirs)
+                    yield f"{name} {d} {r} {batch[0]}", f"{{{options}}}", loss, (np.round(batch[1], 4), *batch[2:])
 
 
 def main():
     os.makedirs(HERE, exist_ok=True)
+    made = f"# made by make_loss.py, torch {torch.__version__}, pytorch-metric-learning {pml_version}\n"
     with open(os.path.join(HERE, "contrastive.txt"), "w") as f:
-        f.write(f"# made by make_loss.py, torch {torch.__version__}, pytorch-metric-learning {pml_version}\n")
-        for name, e, labels, images, pos_margin, neg_margin in cases():
-            images = images or list(range(100, 100 + len(labels)))
-            value, counts, de = peer(e, labels, images, pos_margin, neg_margin)
-            f.write(f"case {name.replace(' ', '_')} {e.shape[0]} {e.shape[1]} {pos_margin} {neg_margin}\n")
-            f.write(" ".join([f"{value:.15g}", *map(str, counts)]) + "\n")
-            for i in range(len(labels)):
-                numbers = [f"{v:.17g}" for v in e[i]] + [f"{v:.12g}" for v in de[i]]
-                f.write(" ".join([str(labels[i]), str(images[i]), *numbers]) + "\n")
+        f.write(made)
+        for name, e, labels, images, pos, neg in cases():
+            loss = ContrastiveLoss(pos_margin=pos, neg_margin=neg, distance=CosineSimilarity())
+            counts = contrastive_counts(e, labels, images or list(range(len(labels))), pos, neg)
+            write_case(f, name, f"{{type: contrastive, pos_margin: {pos}, neg_margin: {neg}}}", loss, e, labels, images, counts, True)
+    with open(os.path.join(HERE, "rows.txt"), "w") as f:
+        f.write(made)
+        for name, config, loss, (e, labels, images) in row_cases():
+            write_case(f, name, config, loss, e, labels, images, [-1] * 4, False)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ static void draw_photo(int64_t person, int64_t photo, uint8_t *rgb)
 static double recipe_step(recipe *r, int64_t step)
 {
     int64_t label[BATCH], image[BATCH], row[BATCH];
-    double sums[FUT_LOSS_SUMS_MAX], lr = fut_optim_base_lr(r->optim);
+    double sums[FUT_LOSS_SUMS], lr = fut_optim_base_lr(r->optim);
     fut_loss_report report;
     for (int64_t i = 0; i < BATCH; i++) {
         label[i] = (step + i / PHOTOS_BATCH) % PEOPLE;
@@ -101,7 +101,7 @@ static double recipe_step(recipe *r, int64_t step)
     FUT_TEST_OK(fut_optim_step(r->optim, &lr, fut_net_params(r->net), r->leaf));
     FUT_TEST_OK(fut_net_update_stats(r->net, r->leaf, 1, r->optim->control));
     fut_net_step_taken(r->net);
-    r->loss->type->report(sums, &report);
+    fut_loss_read(r->loss, sums, &report);
     return report.loss;
 }
 

@@ -70,7 +70,7 @@ static void unplanned_batches_are_refused(void **state)
     fut_loss *loss = NULL;
     static const float e[(PLANNED + 1) * DIM] = {1};
     static const int64_t label[PLANNED + 1] = {0}, image[PLANNED + 1] = {0, 1, 2, 3, 4}, row[ROWS + 1] = {0, 1, 2};
-    double sums[FUT_LOSS_SUMS_MAX] = {0};
+    double sums[FUT_LOSS_SUMS] = {0};
     float de[(ROWS + 1) * DIM];
     configure(1, 0.05, &config);
     FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));

@@ -1,4 +1,4 @@
-/* Rows of embeddings and pairs of them. */
+/* Rows of embeddings and products of them. */
 #include "core/backend/cuda/cuda_impl.h"
 #include "core/backend/cuda/kernels/kernels_vec.h"
 
@@ -22,24 +22,24 @@ fut_status fut_cuda_scatter_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtyp
     return FUT_CUDA(fut_cuda_launch_scatter_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
 }
 
+fut_status fut_cuda_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                                fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("gather_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_gather_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                             fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("add_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_add_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
+}
+
 fut_status fut_cuda_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, void *sim, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("similarity_rows", FUT_F32, real));
     return FUT_CUDA(fut_cuda_launch_similarity_rows(rows, h, sim, fut_cuda_stream(bk, s)));
-}
-
-fut_status fut_cuda_pair_hinge_sums(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real,
-                                    const void *sim, double *sums, fut_stream *s)
-{
-    FUT_TRY(fut_cuda_check_dtype("pair_hinge_sums", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_pair_hinge_sums(rows, hinge, sim, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
-}
-
-fut_status fut_cuda_pair_hinge_grad(fut_backend *bk, const fut_pair_rows *rows, const fut_pair_hinge *hinge, fut_dtype real,
-                                    const void *sim, const double *sums, void *g, fut_stream *s)
-{
-    FUT_TRY(fut_cuda_check_dtype("pair_hinge_grad", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_pair_hinge_grad(rows, hinge, sim, sums, g, fut_cuda_stream(bk, s)));
 }
 
 fut_status fut_cuda_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, double scale, const void *g, const void *h,
@@ -47,4 +47,11 @@ fut_status fut_cuda_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_d
 {
     FUT_TRY(fut_cuda_check_dtype("rows_times", FUT_F32, real));
     return FUT_CUDA(fut_cuda_launch_rows_times(rows, (float)scale, g, h, dh, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
+                                          void *dh, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("rows_times_transposed", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_rows_times_transposed(rows, g, h_rows, dh, fut_cuda_stream(bk, s)));
 }

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { FUT_CUDA_PARTIALS = 1024 /* blocks of a first pass, at most */, FUT_CUDA_VEC_SCRATCH = FUT_CUDA_PARTIALS * FUT_PAIR_SUMS * 8 };
+enum { FUT_CUDA_PARTIALS = 1024 /* blocks of a first pass, at most */, FUT_CUDA_VEC_SCRATCH = FUT_CUDA_PARTIALS * 64 };
 
 /* linear.cu. sum [cols] = sum over rows of x [rows, cols]. */
 cudaError_t fut_cuda_launch_sum_rows(int64_t rows, int64_t cols, const float *x, float *sum, cudaStream_t stream);
@@ -22,15 +22,15 @@ cudaError_t fut_cuda_launch_normalize_rows(int64_t n, int64_t d, const float *e,
 cudaError_t fut_cuda_launch_normalize_rows_backward(int64_t n, int64_t d, const int64_t *row, const float *h, const float *norm,
                                                     const float *dh, float *de, cudaStream_t stream);
 cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
+cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
+cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 
-/* pairs.cu. The structs are host memory, read before the call returns. g may be sim. */
+/* products.cu. The struct is host memory, read before the call returns. */
 cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, float *sim, cudaStream_t stream);
 cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, float *dh,
                                        cudaStream_t stream);
-cudaError_t fut_cuda_launch_pair_hinge_sums(const fut_pair_rows *rows, const fut_pair_hinge *hinge, const float *sim, double *sums,
-                                            void *scratch, cudaStream_t stream);
-cudaError_t fut_cuda_launch_pair_hinge_grad(const fut_pair_rows *rows, const fut_pair_hinge *hinge, const float *sim, const double *sums,
-                                            float *g, cudaStream_t stream);
+cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dh,
+                                                  cudaStream_t stream);
 
 /* vector.cu, step.cu: n > 0, but step_check may have none. */
 cudaError_t fut_cuda_launch_add_f32(int64_t n, const float *x, float *y, cudaStream_t stream);

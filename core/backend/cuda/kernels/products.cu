@@ -13,19 +13,21 @@ constexpr int tile_rows = 32, tile_cols = 64, tile_depth = 16, side = 16, block 
 constexpr int rows_a_thread = tile_rows / side, cols_a_thread = tile_cols / side;
 constexpr int a_pitch = tile_rows + 1, b_pitch = tile_cols + 1; /* odd: the threads that fill a tile spread over the banks */
 
-/* c [rows, cols] = scale a b, where row i of a [., depth] is pick[i] (NULL: i), and b is [depth, cols], or transposed [cols, depth]. */
+/* c [rows, cols] = scale a b, where row i of a [., depth] is pick[i] (NULL: i), or a is transposed [depth, rows] (without pick), and b is
+ * [depth, cols], or transposed [cols, depth]. */
 struct sizes {
     int64_t rows, cols, depth;
 };
 
+template <bool transposed>
 FUT_DEVICE_FN void load_a(const sizes &size, int64_t first_row, int64_t first_k, const int64_t *pick, const float *a,
                           fut_shared<float> tile)
 {
     for (int e = fut_thread_index(); e < tile_rows * tile_depth; e += block) {
-        const int row = e / tile_depth, k = e % tile_depth;
+        const int row = transposed ? e % tile_rows : e / tile_depth, k = transposed ? e / tile_rows : e % tile_depth;
         const int64_t i = first_row + row, at = first_k + k;
         float value = 0;
-        if (i < size.rows && at < size.depth) value = a[(pick ? pick[i] : i) * size.depth + at];
+        if (i < size.rows && at < size.depth) value = transposed ? a[at * size.rows + i] : a[(pick ? pick[i] : i) * size.depth + at];
         tile[k * a_pitch + row] = value;
     }
 }
@@ -43,7 +45,7 @@ FUT_DEVICE_FN void load_b(const sizes &size, int64_t first_col, int64_t first_k,
     }
 }
 
-template <bool transposed>
+template <bool a_transposed, bool b_transposed>
 FUT_KERNEL_FN void product(sizes size, const int64_t *pick, const float *a, const float *b, float scale, float *c)
 {
     FUT_SHARED(float, a_tile, tile_depth *a_pitch);
@@ -52,8 +54,8 @@ FUT_KERNEL_FN void product(sizes size, const int64_t *pick, const float *a, cons
     const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
     float sum[rows_a_thread][cols_a_thread] = {};
     for (int64_t first_k = 0; first_k < size.depth; first_k += tile_depth) {
-        load_a(size, first_row, first_k, pick, a, a_tile);
-        load_b<transposed>(size, first_col, first_k, b, b_tile);
+        load_a<a_transposed>(size, first_row, first_k, pick, a, a_tile);
+        load_b<b_transposed>(size, first_col, first_k, b, b_tile);
         FUT_SYNC();
         FUT_UNROLL
         for (int k = 0; k < tile_depth; k++) {
@@ -86,7 +88,7 @@ dim3 grid_of(const sizes &size)
 cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, float *sim, cudaStream_t stream)
 {
     const sizes size = {rows->n, rows->batch, rows->dim};
-    return FUT_LAUNCH_SYNC((product<true>), grid_of(size), dim3(side, side), 0, stream, size, rows->row, h, h, 1.0f, sim);
+    return FUT_LAUNCH_SYNC((product<false, true>), grid_of(size), dim3(side, side), 0, stream, size, rows->row, h, h, 1.0f, sim);
 }
 
 cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, float *dh,
@@ -94,5 +96,13 @@ cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, c
 {
     const sizes size = {rows->n, rows->dim, rows->batch};
     const int64_t *all = nullptr;
-    return FUT_LAUNCH_SYNC((product<false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h, scale, dh);
+    return FUT_LAUNCH_SYNC((product<false, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h, scale, dh);
+}
+
+cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dh,
+                                                  cudaStream_t stream)
+{
+    const sizes size = {rows->batch, rows->dim, rows->n};
+    const int64_t *all = nullptr;
+    return FUT_LAUNCH_SYNC((product<true, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h_rows, 1.0f, dh);
 }

@@ -56,6 +56,22 @@ FUT_KERNEL_FN void scatter_rows(int64_t n, int64_t d, const int64_t *row, const 
         dst[row[i] * d + j] = src[i * d + j];
 }
 
+FUT_KERNEL_FN void gather_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst)
+{
+    const int64_t i = row_of_warp();
+    if (i >= n) return;
+    for (int64_t j = threadIdx.x % warp; j < d; j += warp)
+        dst[i * d + j] = src[row[i] * d + j];
+}
+
+FUT_KERNEL_FN void add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst)
+{
+    const int64_t i = row_of_warp();
+    if (i >= n) return;
+    for (int64_t j = threadIdx.x % warp; j < d; j += warp)
+        dst[row[i] * d + j] += src[i * d + j];
+}
+
 dim3 grid_of(int64_t n)
 {
     return dim3(static_cast<unsigned int>((n + rows_a_block - 1) / rows_a_block));
@@ -77,4 +93,14 @@ cudaError_t fut_cuda_launch_normalize_rows_backward(int64_t n, int64_t d, const 
 cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream)
 {
     return FUT_LAUNCH(scatter_rows, grid_of(n), dim3(block), 0, stream, n, d, row, src, dst);
+}
+
+cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream)
+{
+    return FUT_LAUNCH(gather_rows, grid_of(n), dim3(block), 0, stream, n, d, row, src, dst);
+}
+
+cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream)
+{
+    return FUT_LAUNCH(add_rows, grid_of(n), dim3(block), 0, stream, n, d, row, src, dst);
 }

@@ -1,0 +1,108 @@
+/* Immediate kernels of row losses: rows are dealt to the threads. */
+#include "core/backend/cpu/cpu_impl.h"
+#include "core/backend/host.h"
+#include "core/backend/row_formulas.h"
+
+#include <string.h>
+
+#define REAL float
+#define FN(name) name##_f32
+#include "core/backend/host_row_loss.inc"
+
+/* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
+enum { SUM_GROUPS = 64 };
+
+fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
+                           fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    FUT_TRY(fut_cpu_check_dtype(bk, "l2_rows", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t i = 0; i < rows->n; i++)
+        l2_row_f32(rows, i, norm, h, (float *)v + i * rows->batch);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t i = 0; i < rows->n; i++)
+        fut_host_select_row(rows, i, kind + i * rows->batch);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                            const uint8_t *kind, void *g, double *sums_out, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    double sums[SUM_GROUPS][FUT_ROW_SUMS] = {{0}};
+    FUT_TRY(fut_cpu_check_dtype(bk, "row_loss", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t group = 0; group < SUM_GROUPS; group++)
+        for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
+            int64_t at = i * rows->batch;
+            loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
+        }
+    for (int k = 0; k < FUT_ROW_SUMS; k++) {
+        sums_out[k] = 0;
+        for (int group = 0; group < SUM_GROUPS; group++)
+            sums_out[k] += sums[group][k];
+    }
+    return FUT_OK;
+}
+
+fut_status fut_cpu_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const uint8_t *kind,
+                                  const double *total, void *g, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    FUT_TRY(fut_cpu_check_dtype(bk, "row_loss_weigh", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t i = 0; i < rows->n; i++)
+        weigh_row_f32(loss, rows->batch, kind + i * rows->batch, total, (float *)g + i * rows->batch);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                               fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "gather_rows", FUT_F32, real));
+    for (int64_t i = 0; i < n; i++)
+        memcpy((float *)dst + i * d, (const float *)src + row[i] * d, (size_t)d * sizeof(float));
+    return FUT_OK;
+}
+
+fut_status fut_cpu_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                            fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "add_rows", FUT_F32, real));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < d; c++)
+            ((float *)dst)[row[i] * d + c] += ((const float *)src)[i * d + c];
+    return FUT_OK;
+}
+
+fut_status fut_cpu_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
+                                         void *dh, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "rows_times_transposed", FUT_F32, real));
+    fut_simd_matmul mm = {.rows = rows->batch,
+                          .cols = rows->dim,
+                          .k = rows->n,
+                          .a = g,
+                          .a_row = 1,
+                          .a_col = rows->batch,
+                          .b = h_rows,
+                          .b_row = rows->dim,
+                          .c = dh,
+                          .c_row = rows->dim};
+    fut_cpu_matmul_nn(fut_cpu_of(bk), &mm, 1);
+    return FUT_OK;
+}

@@ -1,0 +1,31 @@
+/* Row losses. */
+#include "core/backend/cuda/cuda_impl.h"
+#include "core/backend/cuda/kernels/kernels_rows.h"
+
+_Static_assert((int)FUT_CUDA_ROWS_SCRATCH <= (int)FUT_CUDA_SCRATCH_BYTES, "a stream's scratch holds the partial sums");
+
+fut_status fut_cuda_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
+                            fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("l2_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_l2_rows(rows, norm, h, v, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+{
+    return FUT_CUDA(fut_cuda_launch_select_pairs(rows, kind, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                             const uint8_t *kind, void *g, double *sums, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("row_loss", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_row_loss(rows, loss, v, kind, g, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real,
+                                   const uint8_t *kind, const double *total, void *g, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("row_loss_weigh", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_row_loss_weigh(rows, loss, kind, total, g, fut_cuda_stream(bk, s)));
+}

@@ -1,0 +1,293 @@
+/* Row losses. A block has whole rows; thread t has the columns t, t + block, ... of one: what it writes of g, only it reads back. */
+#include "core/backend/cuda/kernels/kernels_rows.h"
+#include "gpu_kernel.h"
+
+#define FUT_FORMULA_FN FUT_DEVICE_FN
+#include "core/backend/row_formulas.h"
+
+namespace
+{
+
+constexpr int block = 256, slots = FUT_CUDA_ROWS_SLOTS;
+constexpr int64_t most_blocks = FUT_CUDA_ROWS_BLOCKS;
+static_assert(FUT_ROW_SUMS <= slots && block % slots == 0, "the second pass gives each sum the same number of threads");
+
+/* A row of the pair matrix, what is known of it and what is made of it. */
+struct row_of_pairs {
+    int64_t batch;
+    const float *v;
+    const uint8_t *kind;
+    float *g;
+};
+
+/* A thread's share of a block's sums. */
+struct row_sums {
+    double at[FUT_ROW_SUMS];
+};
+
+FUT_DEVICE_FN double block_max(double value, fut_shared<double> scratch)
+{
+    const int thread = fut_thread_index();
+    value = fut_warp_max(value);
+    FUT_SYNC();
+    if (thread % 32 == 0) scratch[thread / 32] = value;
+    FUT_SYNC();
+    double top = scratch[0];
+    for (int warp = 1; warp < block / 32; warp++) {
+        const double other = scratch[warp];
+        top = top < other ? other : top;
+    }
+    return top;
+}
+
+FUT_DEVICE_FN void contrastive_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums)
+{
+    for (int64_t j = threadIdx.x; j < row.batch; j += block) {
+        const bool positive = row.kind[j] == FUT_PAIR_POSITIVE;
+        const double excess = fut_row_excess(&k, positive, row.v[j]), loss = fut_row_positive_part(excess);
+        const bool kept = row.kind[j] != FUT_PAIR_LEFT_OUT && fut_row_keeps(&k, loss);
+        row.g[j] = kept && excess > 0 ? static_cast<float>(positive ? k.sign : -k.sign) : 0.0f;
+        sums.at[FUT_ROW_LOSS] += kept && positive ? loss : 0;
+        sums.at[FUT_ROW_LOSS_NEG] += kept && !positive ? loss : 0;
+        sums.at[FUT_ROW_KEPT] += kept && positive;
+        sums.at[FUT_ROW_KEPT_NEG] += kept && !positive;
+    }
+}
+
+/* Each positive in turn, with the thread's negatives. */
+FUT_DEVICE_FN void triplet_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums, fut_shared<double> scratch)
+{
+    for (int64_t j = threadIdx.x; j < row.batch; j += block)
+        row.g[j] = 0;
+    for (int64_t p = 0; p < row.batch; p++) {
+        if (row.kind[p] != FUT_PAIR_POSITIVE) continue; /* the same for the whole block */
+        double slopes = 0;
+        for (int64_t n = threadIdx.x; n < row.batch; n += block) {
+            if (row.kind[n] != FUT_PAIR_NEGATIVE) continue;
+            const fut_row_triplet t = fut_row_triplet_of(&k, row.v[p], row.v[n]);
+            if (!t.counts) continue;
+            row.g[n] -= static_cast<float>(k.sign * t.slope);
+            slopes += t.slope;
+            sums.at[FUT_ROW_LOSS] += t.loss;
+            sums.at[FUT_ROW_KEPT] += 1;
+        }
+        slopes = fut_block_sum<double>(slopes, scratch);
+        if (threadIdx.x == p % block) row.g[p] = static_cast<float>(k.sign * slopes);
+    }
+}
+
+FUT_DEVICE_FN fut_row_side side_of(const fut_row_loss &k, bool positive, const row_of_pairs &row, fut_shared<double> scratch)
+{
+    const uint8_t mine = positive ? FUT_PAIR_POSITIVE : FUT_PAIR_NEGATIVE;
+    fut_row_side side = {0, -INFINITY, 0, 0};
+    for (int64_t j = threadIdx.x; j < row.batch; j += block) {
+        if (row.kind[j] != mine) continue;
+        const double x = fut_row_exponent(&k, positive, row.v[j]);
+        side.count += 1;
+        side.exponents += x;
+        side.top = side.top < x ? x : side.top;
+    }
+    side.count = fut_block_sum<double>(side.count, scratch);
+    side.exponents = fut_block_sum<double>(side.exponents, scratch);
+    side.top = block_max(side.top, scratch);
+    for (int64_t j = threadIdx.x; j < row.batch; j += block)
+        if (row.kind[j] == mine) side.exps += exp(fut_row_exponent(&k, positive, row.v[j]) - side.top);
+    side.exps = fut_block_sum<double>(side.exps, scratch);
+    return side;
+}
+
+/* Losses with an item a row. */
+FUT_DEVICE_FN void exponents_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums, fut_shared<double> scratch)
+{
+    const fut_row_side pos = side_of(k, true, row, scratch), neg = side_of(k, false, row, scratch);
+    const fut_row_result r = fut_row_result_of(&k, &pos, &neg);
+    const bool kept = fut_row_keeps(&k, r.loss);
+    if (threadIdx.x == 0) {
+        sums.at[FUT_ROW_LOSS] += kept ? r.loss : 0;
+        sums.at[FUT_ROW_KEPT] += kept;
+    }
+    for (int64_t j = threadIdx.x; j < row.batch; j += block) {
+        const bool active = kept && row.kind[j] != FUT_PAIR_LEFT_OUT;
+        row.g[j] = active ? static_cast<float>(fut_row_result_grad(&k, &r, row.kind[j] == FUT_PAIR_POSITIVE, row.v[j])) : 0.0f;
+    }
+}
+
+FUT_DEVICE_FN void ntxent_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums, fut_shared<double> scratch)
+{
+    const fut_row_side neg = side_of(k, false, row, scratch);
+    const double log_neg = fut_row_log_sum(&neg), slope = fut_row_exponent_slope(&k, true, 0);
+    double slopes = 0;
+    for (int64_t j = threadIdx.x; j < row.batch; j += block) {
+        row.g[j] = 0;
+        if (row.kind[j] != FUT_PAIR_POSITIVE) continue;
+        const double z = log_neg - fut_row_exponent(&k, true, row.v[j]), loss = fut_row_log_one_more_of(z);
+        if (!fut_row_keeps(&k, loss)) continue;
+        sums.at[FUT_ROW_LOSS] += loss;
+        sums.at[FUT_ROW_KEPT] += 1;
+        slopes += fut_row_sigmoid(z);
+        row.g[j] = static_cast<float>(-slope * fut_row_sigmoid(z));
+    }
+    slopes = fut_block_sum<double>(slopes, scratch);
+    for (int64_t j = threadIdx.x; j < row.batch; j += block)
+        if (row.kind[j] == FUT_PAIR_NEGATIVE)
+            row.g[j] = static_cast<float>(slope * slopes * exp(fut_row_exponent(&k, false, row.v[j]) - log_neg));
+}
+
+/* What every loss counts; g from the derivative by v to that by s. */
+FUT_DEVICE_FN void close_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums)
+{
+    for (int64_t j = threadIdx.x; j < row.batch; j += block) {
+        if (row.kind[j] == FUT_PAIR_LEFT_OUT) continue;
+        const bool positive = row.kind[j] == FUT_PAIR_POSITIVE;
+        const double v = row.v[j], active = row.g[j] != 0;
+        sums.at[FUT_ROW_COUNT_POS] += positive;
+        sums.at[FUT_ROW_COUNT_NEG] += !positive;
+        sums.at[FUT_ROW_VALUE_POS] += positive ? v : 0;
+        sums.at[FUT_ROW_VALUE_NEG] += positive ? 0 : v;
+        sums.at[FUT_ROW_ACTIVE_POS] += positive ? active : 0;
+        sums.at[FUT_ROW_ACTIVE_NEG] += positive ? 0 : active;
+        row.g[j] = static_cast<float>(fut_row_value_grad(&k, v, row.g[j]));
+    }
+}
+
+/* First pass: partial [slots] of each block, whose rows are blockIdx.x, + gridDim.x, ... A loss is compiled alone: they differ in
+ * registers. */
+template <fut_row_loss_kind loss_kind>
+FUT_KERNEL_FN void loss_rows(int64_t n, int64_t batch, fut_row_loss k, const float *v, const uint8_t *kind, float *g, double *partial)
+{
+    FUT_SHARED(double, scratch, 32);
+    row_sums sums = {};
+    for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
+        const row_of_pairs row = {batch, v + i * batch, kind + i * batch, g + i * batch};
+        if constexpr (loss_kind == FUT_ROW_CONTRASTIVE)
+            contrastive_row(k, row, sums);
+        else if constexpr (loss_kind == FUT_ROW_TRIPLET)
+            triplet_row(k, row, sums, scratch);
+        else if constexpr (loss_kind == FUT_ROW_NTXENT)
+            ntxent_row(k, row, sums, scratch);
+        else
+            exponents_row(k, row, sums, scratch);
+        close_row(k, row, sums);
+    }
+    FUT_UNROLL
+    for (int at = 0; at < FUT_ROW_SUMS; at++) {
+        const double total = fut_block_sum<double>(sums.at[at], scratch);
+        if (threadIdx.x == 0) partial[static_cast<int64_t>(blockIdx.x) * slots + at] = total;
+    }
+}
+
+/* Second pass, one block: thread t adds sum t % slots of every block / slots-th partial, then the threads of a sum in order. */
+FUT_KERNEL_FN void add_partials(int64_t blocks, const double *partial, double *sums)
+{
+    FUT_SHARED(double, of_thread, block);
+    const int thread = fut_thread_index(), slot = thread % slots;
+    double total = 0;
+    for (int64_t at = thread; slot < FUT_ROW_SUMS && at < blocks * slots; at += block)
+        total += partial[at];
+    of_thread[thread] = total;
+    FUT_SYNC();
+    if (thread >= FUT_ROW_SUMS) return;
+    for (int other = thread + slots; other < block; other += slots)
+        total += of_thread[other];
+    sums[thread] = total;
+}
+
+FUT_KERNEL_FN void weigh_rows(int64_t n, int64_t batch, fut_row_loss k, const uint8_t *kind, const double *total, float *g)
+{
+    const float of_positive = static_cast<float>(fut_row_weight(&k, total, FUT_ROW_KEPT));
+    const float of_negative = static_cast<float>(fut_row_weight(&k, total, fut_row_kept_neg(&k)));
+    for (int64_t i = blockIdx.x; i < n; i += gridDim.x)
+        for (int64_t at = i * batch + threadIdx.x; at < (i + 1) * batch; at += block)
+            g[at] *= kind[at] == FUT_PAIR_POSITIVE ? of_positive : of_negative;
+}
+
+FUT_KERNEL_FN void select_pairs(int64_t n, int64_t batch, const int64_t *row, const int64_t *label, const int64_t *image, uint8_t *kind)
+{
+    for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
+        const int64_t place = row[i], my_label = label[place], my_image = image[place];
+        for (int64_t j = threadIdx.x; j < batch; j += block) {
+            const bool itself = j == place || image[j] == my_image;
+            kind[i * batch + j] = static_cast<uint8_t>(itself                 ? FUT_PAIR_LEFT_OUT
+                                                       : label[j] == my_label ? FUT_PAIR_POSITIVE
+                                                                              : FUT_PAIR_NEGATIVE);
+        }
+    }
+}
+
+/* Where two rows nearly agree, 2 - 2 s has few digits left: their difference has all. */
+FUT_KERNEL_FN void l2_rows(int64_t n, int64_t batch, int64_t dim, const int64_t *row, const float *norm, const float *h, float *v)
+{
+    for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
+        const int64_t place = row[i];
+        const double mine = fut_row_unit_square(norm[place]);
+        for (int64_t j = threadIdx.x; j < batch; j += block) {
+            double square = mine + fut_row_unit_square(norm[j]) - 2 * static_cast<double>(v[i * batch + j]);
+            if (square < FUT_ROW_NEAR) {
+                square = 0;
+                for (int64_t c = 0; c < dim; c++) {
+                    const double d = static_cast<double>(h[place * dim + c]) - static_cast<double>(h[j * dim + c]);
+                    square += d * d;
+                }
+            }
+            v[i * batch + j] = static_cast<float>(sqrt(square));
+        }
+    }
+}
+
+dim3 grid_of(int64_t n)
+{
+    return dim3(static_cast<unsigned int>(n < most_blocks ? n : most_blocks));
+}
+
+template <fut_row_loss_kind loss_kind>
+cudaError_t launch_loss_rows(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
+                             double *partial, cudaStream_t stream)
+{
+    return FUT_LAUNCH_SYNC((loss_rows<loss_kind>), grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, v, kind, g,
+                           partial);
+}
+
+} // namespace
+
+cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
+                                     double *sums, void *scratch, cudaStream_t stream)
+{
+    double *const partial = static_cast<double *>(scratch);
+    cudaError_t error = cudaErrorInvalidValue;
+    switch (loss->kind) {
+    case FUT_ROW_CONTRASTIVE:
+        error = launch_loss_rows<FUT_ROW_CONTRASTIVE>(rows, loss, v, kind, g, partial, stream);
+        break;
+    case FUT_ROW_TRIPLET:
+        error = launch_loss_rows<FUT_ROW_TRIPLET>(rows, loss, v, kind, g, partial, stream);
+        break;
+    case FUT_ROW_NTXENT:
+        error = launch_loss_rows<FUT_ROW_NTXENT>(rows, loss, v, kind, g, partial, stream);
+        break;
+    case FUT_ROW_MULTI_SIMILARITY:
+    case FUT_ROW_SUPCON:
+    case FUT_ROW_CIRCLE:
+        error = launch_loss_rows<FUT_ROW_SUPCON>(rows, loss, v, kind, g, partial, stream);
+        break;
+    }
+    if (error != cudaSuccess) return error;
+    const int64_t blocks = grid_of(rows->n).x;
+    return FUT_LAUNCH_SYNC(add_partials, dim3(1), dim3(block), 0, stream, blocks, partial, sums);
+}
+
+cudaError_t fut_cuda_launch_row_loss_weigh(const fut_pair_rows *rows, const fut_row_loss *loss, const uint8_t *kind, const double *total,
+                                           float *g, cudaStream_t stream)
+{
+    return FUT_LAUNCH(weigh_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, kind, total, g);
+}
+
+cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, uint8_t *kind, cudaStream_t stream)
+{
+    return FUT_LAUNCH(select_pairs, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->row, rows->label, rows->image,
+                      kind);
+}
+
+cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, float *v, cudaStream_t stream)
+{
+    return FUT_LAUNCH(l2_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->dim, rows->row, norm, h, v);
+}

@@ -1,0 +1,66 @@
+/* Immediate kernels of row losses. */
+#include "core/backend/host.h"
+#include "core/backend/ref/ref_impl.h"
+#include "core/backend/row_formulas.h"
+
+#include <string.h>
+
+#define REF_BODY "core/backend/ref/ref_rows.inc"
+#include "core/backend/ref/ref_twice.inc"
+
+fut_status fut_ref_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
+                           fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(l2_rows, real, rows, norm, h, v);
+}
+
+fut_status fut_ref_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    for (int64_t i = 0; i < rows->n; i++)
+        fut_host_select_row(rows, i, kind + i * rows->batch);
+    return FUT_OK;
+}
+
+fut_status fut_ref_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                            const uint8_t *kind, void *g, double *sums, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(row_loss, real, rows, loss, v, kind, g, sums);
+}
+
+fut_status fut_ref_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const uint8_t *kind,
+                                  const double *total, void *g, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(row_loss_weigh, real, rows, loss, kind, total, g);
+}
+
+fut_status fut_ref_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                               fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(gather_rows, real, n, d, row, src, dst);
+}
+
+fut_status fut_ref_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
+                            fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(add_rows, real, n, d, row, src, dst);
+}
+
+fut_status fut_ref_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
+                                         void *dh, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(rows_times_transposed, real, rows, g, h_rows, dh);
+}

@@ -1,0 +1,185 @@
+/* The formulas of row losses, one pair or one row at a time, in double: kernels of every backend bring the loops. FUT_FORMULA_FN is what
+ * stands before a function there. */
+#ifndef FUT_CORE_BACKEND_ROW_FORMULAS_H
+#define FUT_CORE_BACKEND_ROW_FORMULAS_H
+
+#include "core/backend/row_loss.h"
+
+#include <math.h>
+
+#ifndef FUT_FORMULA_FN
+#define FUT_FORMULA_FN static inline
+#endif
+
+/* ---- items and what they weigh ---- */
+
+FUT_FORMULA_FN bool fut_row_keeps(const fut_row_loss *k, double loss)
+{
+    return loss > k->low && loss < k->high;
+}
+
+/* Where the items that negatives belong to are counted. */
+FUT_FORMULA_FN int fut_row_kept_neg(const fut_row_loss *k)
+{
+    return k->kind == FUT_ROW_CONTRASTIVE ? FUT_ROW_KEPT_NEG : FUT_ROW_KEPT;
+}
+
+/* d total / d item of an item that is kept, of those that `kept` counts. total: of all shards. The peer's SupCon and NT-Xent are 0 unless
+ * the batch has positives and negatives. */
+FUT_FORMULA_FN double fut_row_weight(const fut_row_loss *k, const double *total, int kept)
+{
+    const bool needs_both = k->kind == FUT_ROW_SUPCON || k->kind == FUT_ROW_NTXENT;
+    if (needs_both && !(total[FUT_ROW_COUNT_POS] > 0 && total[FUT_ROW_COUNT_NEG] > 0)) return 0;
+    if (!k->mean) return 1;
+    return total[kept] > 0 ? 1 / total[kept] : 0;
+}
+
+/* ds of a pair, given dv: the value's own derivative. */
+FUT_FORMULA_FN double fut_row_value_grad(const fut_row_loss *k, double v, double dv)
+{
+    if (!k->l2) return dv;
+    return v > 0 ? -dv / v : 0;
+}
+
+/* Distances below the root of this are taken from the difference of the two rows. */
+#define FUT_ROW_NEAR 0.01
+
+/* |h|^2 of a row that was divided by max(|e|, 1e-12). */
+FUT_FORMULA_FN double fut_row_unit_square(double norm)
+{
+    return norm < 1e-12 ? norm / 1e-12 * (norm / 1e-12) : 1;
+}
+
+FUT_FORMULA_FN double fut_row_sigmoid(double z)
+{
+    return 1 / (1 + exp(-z));
+}
+
+/* log(1 + exp(z)) for any z; z may be -inf. */
+FUT_FORMULA_FN double fut_row_log_one_more_of(double z)
+{
+    return z > 0 ? z + log1p(exp(-z)) : log1p(exp(z));
+}
+
+/* log(1 + exp(z)); like torch's, z itself above 20. */
+FUT_FORMULA_FN double fut_row_softplus(double z)
+{
+    return z > 20 ? z : log1p(exp(z));
+}
+
+FUT_FORMULA_FN double fut_row_softplus_slope(double z)
+{
+    return z > 20 ? 1 : fut_row_sigmoid(z);
+}
+
+/* ---- contrastive and triplet: hinges ---- */
+
+/* What is inside the hinge [.]+ of a pair. */
+FUT_FORMULA_FN double fut_row_excess(const fut_row_loss *k, bool positive, double v)
+{
+    return k->sign * (positive ? v - k->pos_margin : k->neg_margin - v);
+}
+
+/* A triplet's loss, and its derivative by what is inside. */
+typedef struct fut_row_triplet {
+    bool counts;
+    double loss, slope;
+} fut_row_triplet;
+
+FUT_FORMULA_FN fut_row_triplet fut_row_triplet_of(const fut_row_loss *k, double v_pos, double v_neg)
+{
+    const double gap = k->sign * (v_neg - v_pos), inside = k->margin - gap;
+    fut_row_triplet t = {false, 0, 0};
+    if (!(gap > k->triplet_above && gap <= k->triplet_up_to)) return t;
+    t.loss = k->smooth ? fut_row_softplus(inside) : inside > 0 ? inside : 0;
+    t.counts = fut_row_keeps(k, t.loss);
+    if (t.counts) t.slope = k->smooth ? fut_row_softplus_slope(inside) : inside > 0 ? 1 : 0;
+    return t;
+}
+
+/* ---- losses of exponents: a row's loss is a function of its pairs' x(v), through sums of exp(x) ---- */
+
+FUT_FORMULA_FN double fut_row_positive_part(double x)
+{
+    return x > 0 ? x : 0;
+}
+
+FUT_FORMULA_FN double fut_row_exponent(const fut_row_loss *k, bool positive, double v)
+{
+    if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * (positive ? k->alpha * (v - k->base) : k->beta * (k->base - v));
+    if (k->kind == FUT_ROW_CIRCLE)
+        return positive ? -k->gamma * fut_row_positive_part(1 + k->m - v) * (v - (1 - k->m))
+                        : k->gamma * fut_row_positive_part(v + k->m) * (v - k->m);
+    return -k->sign * v / k->temperature;
+}
+
+/* dx/dv; circle's factor is a weight that the gradient leaves alone, as in its paper. */
+FUT_FORMULA_FN double fut_row_exponent_slope(const fut_row_loss *k, bool positive, double v)
+{
+    if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * (positive ? k->alpha : -k->beta);
+    if (k->kind == FUT_ROW_CIRCLE)
+        return positive ? -k->gamma * fut_row_positive_part(1 + k->m - v) : k->gamma * fut_row_positive_part(v + k->m);
+    return -k->sign / k->temperature;
+}
+
+/* Of one row's positives and negatives: how many, the largest x (-inf without any), the sum of exp(x - largest), the sum of x. */
+typedef struct fut_row_side {
+    double count, top, exps, exponents;
+} fut_row_side;
+
+/* log of the sum of exp(x); -inf without any. */
+FUT_FORMULA_FN double fut_row_log_sum(const fut_row_side *side)
+{
+    return side->count > 0 ? side->top + log(side->exps) : side->top;
+}
+
+/* A row's loss, and its derivative: by x of a positive flat + soft_pos exp(x - log_pos), of a negative soft_neg exp(x - log_neg). */
+typedef struct fut_row_result {
+    double loss, flat, soft_pos, soft_neg, log_pos, log_neg;
+} fut_row_result;
+
+/* Logarithm of 1 + the side's sum of exp(x), which is 0 without any. */
+FUT_FORMULA_FN double fut_row_log_one_more(const fut_row_side *side)
+{
+    if (!(side->count > 0)) return 0;
+    const double top = fut_row_positive_part(side->top);
+    return top + log(exp(-top) + side->exps * exp(side->top - top));
+}
+
+FUT_FORMULA_FN double fut_row_log_add(double a, double b)
+{
+    return a > b ? a + log1p(exp(b - a)) : b + log1p(exp(a - b));
+}
+
+/* Of multi_similarity, supcon and circle. */
+FUT_FORMULA_FN fut_row_result fut_row_result_of(const fut_row_loss *k, const fut_row_side *pos, const fut_row_side *neg)
+{
+    fut_row_result r = {0, 0, 0, 0, fut_row_log_sum(pos), fut_row_log_sum(neg)};
+    if (k->kind == FUT_ROW_MULTI_SIMILARITY) {
+        r.log_pos = fut_row_log_one_more(pos);
+        r.log_neg = fut_row_log_one_more(neg);
+        r.loss = r.log_pos / k->alpha + r.log_neg / k->beta;
+        r.soft_pos = 1 / k->alpha;
+        r.soft_neg = 1 / k->beta;
+    } else if (k->kind == FUT_ROW_SUPCON && pos->count > 0) {
+        const double all = neg->count > 0 ? fut_row_log_add(r.log_pos, r.log_neg) : r.log_pos;
+        r.loss = all - pos->exponents / pos->count;
+        r.flat = -1 / pos->count;
+        r.soft_pos = r.soft_neg = 1;
+        r.log_pos = r.log_neg = all;
+    } else if (k->kind == FUT_ROW_CIRCLE && pos->count > 0 && neg->count > 0) {
+        r.loss = fut_row_softplus(r.log_pos + r.log_neg);
+        r.soft_pos = r.soft_neg = fut_row_softplus_slope(r.log_pos + r.log_neg);
+    }
+    return r;
+}
+
+/* d row's loss / dv of one of its pairs. */
+FUT_FORMULA_FN double fut_row_result_grad(const fut_row_loss *k, const fut_row_result *r, bool positive, double v)
+{
+    const double x = fut_row_exponent(k, positive, v), slope = fut_row_exponent_slope(k, positive, v);
+    if (positive) return slope * (r->flat + (r->soft_pos > 0 ? r->soft_pos * exp(x - r->log_pos) : 0));
+    return slope * (r->soft_neg > 0 ? r->soft_neg * exp(x - r->log_neg) : 0);
+}
+
+#endif

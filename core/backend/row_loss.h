@@ -1,0 +1,62 @@
+/* Losses of the rows of a batch: what a kernel is told about one. Part of backend.h.
+ *
+ * v [rows, batch] compares a shard's rows with the whole batch; kind [rows, batch] says which of the comparisons count, and as what. A loss
+ * is made of items, which a reducer filters and averages:
+ *
+ *     contrastive        an item a pair; positives and negatives are reduced apart and added
+ *     triplet            an item a triplet: an anchor (the row), a positive and a negative of it
+ *     ntxent             an item a positive pair
+ *     multi_similarity, supcon, circle      an item a row
+ *
+ * Every formula is pytorch-metric-learning 2.9's. */
+#ifndef FUT_CORE_BACKEND_ROW_LOSS_H
+#define FUT_CORE_BACKEND_ROW_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a pair is to the loss; uint8_t in `kind`. */
+enum { FUT_PAIR_LEFT_OUT, FUT_PAIR_POSITIVE, FUT_PAIR_NEGATIVE };
+
+typedef enum fut_row_loss_kind {
+    FUT_ROW_CONTRASTIVE,
+    FUT_ROW_TRIPLET,
+    FUT_ROW_MULTI_SIMILARITY,
+    FUT_ROW_SUPCON,
+    FUT_ROW_NTXENT,
+    FUT_ROW_CIRCLE
+} fut_row_loss_kind;
+
+typedef struct fut_row_loss {
+    fut_row_loss_kind kind;
+    double sign; /* +1: v is a distance, -1: a similarity */
+    bool l2;     /* v = |h_i - h_j| of unit rows: gradients are of their product s, dv/ds = -1/v, 0 where v is 0 */
+
+    double pos_margin, neg_margin;       /* contrastive: [sign (v - pos_margin)]+ and [sign (neg_margin - v)]+ */
+    double margin;                       /* triplet: [sign (v_p - v_n) + margin]+ */
+    bool smooth;                         /* triplet: log(1 + exp(.)) instead of [.]+ */
+    double triplet_above, triplet_up_to; /* triplet: only those with above < sign (v_n - v_p) <= up_to */
+    double alpha, beta, base;            /* multi_similarity */
+    double temperature;                  /* supcon, ntxent */
+    double m, gamma;                     /* circle */
+
+    double low, high; /* items whose loss is not strictly between are left out */
+    bool mean;        /* the sum of the items kept is divided by their number */
+} fut_row_loss;
+
+/* Sums over a shard's rows, always f64. */
+enum fut_row_sum {
+    FUT_ROW_LOSS,
+    FUT_ROW_LOSS_NEG, /* of the items kept; contrastive's negatives apart */
+    FUT_ROW_KEPT,
+    FUT_ROW_KEPT_NEG, /* items kept */
+    FUT_ROW_ACTIVE_POS,
+    FUT_ROW_ACTIVE_NEG, /* pairs with a gradient */
+    FUT_ROW_COUNT_POS,
+    FUT_ROW_COUNT_NEG, /* ordered pairs that count */
+    FUT_ROW_VALUE_POS,
+    FUT_ROW_VALUE_NEG, /* sums of v */
+    FUT_ROW_SUMS
+};
+
+#endif
