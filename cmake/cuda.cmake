@@ -5,10 +5,10 @@ set(FUTAGO_CUDA AUTO CACHE STRING "the CUDA modules: AUTO (where toolkit, cuDNN 
 set_property(CACHE FUTAGO_CUDA PROPERTY STRINGS AUTO ON OFF)
 
 # PREFIX_INCLUDE_DIR, PREFIX_LIBRARY and PREFIX_VERSION of a library whose header defines <PREFIX>_MAJOR and so on.
-# NVIDIA's Python packages have no plain .so, hence the second name of a library.
+# NVIDIA's Python packages have no plain .so, hence the second name of a library; per folder, so that header and library stay together.
 function(fut_find_nvidia prefix header version_header library soname patch)
     find_path(${prefix}_INCLUDE_DIR NAMES ${header} HINTS ${${prefix}_ROOT} ENV ${prefix}_ROOT ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
-    find_library(${prefix}_LIBRARY NAMES ${library} ${soname} HINTS ${${prefix}_ROOT} ENV ${prefix}_ROOT ${CUDAToolkit_LIBRARY_DIR}
+    find_library(${prefix}_LIBRARY NAMES ${library} ${soname} NAMES_PER_DIR HINTS ${${prefix}_ROOT} ENV ${prefix}_ROOT ${CUDAToolkit_LIBRARY_DIR}
         PATH_SUFFIXES lib lib64)
     if(NOT ${prefix}_INCLUDE_DIR OR NOT ${prefix}_LIBRARY)
         return()
