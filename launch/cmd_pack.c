@@ -150,7 +150,7 @@ fut_status fut_cmd_pack(int argc, char **argv)
         FUT_WARN("%lld photos are exact copies of another one, %lld of them under another person's name; a copy in two parts makes the "
                  "numbers look better than they are",
                  (long long)report.n_duplicates, (long long)report.n_duplicates_across);
-    fut_dataset_warn(dataset);
+    FUT_TRY_GOTO(fut_dataset_warn(dataset), out);
 out:
     fut_dataset_close(&dataset);
     fut_args_destroy(&args);

@@ -6,11 +6,11 @@
 #include "core/base/str.h"
 #include "data/dataset.h"
 
-/* Append the summary for people: counts, images a person, split sizes and pairs. */
+/* Append the summary for people: counts, photos a person, split sizes, pairs and triplets, the configuration that fits. */
 fut_status fut_dataset_summary_text(const fut_dataset *dataset, fut_str *out) FUT_MUST_CHECK;
 /* Append the same as one JSON object without the closing brace, so that the caller can add members. */
 fut_status fut_dataset_summary_json(const fut_dataset *dataset, fut_str *out) FUT_MUST_CHECK;
-/* Warn of parts in which nobody has two photos. */
-void fut_dataset_warn(const fut_dataset *dataset);
+/* Warn of parts in which nobody has two photos, and of training people who have few photos or most of them. Errors: FUT_ERR_NO_MEMORY */
+fut_status fut_dataset_warn(const fut_dataset *dataset) FUT_MUST_CHECK;
 
 #endif
