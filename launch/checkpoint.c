@@ -112,22 +112,31 @@ out:
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------------- */
 
-static fut_status write_model(fut_h5 *h5, fut_net *net, fut_backend *bk)
+static fut_status write_packs(fut_h5 *h5, const char *group, fut_net *net, const void *device_params, const void *device_stats)
 {
     fut_status st = FUT_OK;
+    fut_backend *bk = fut_net_backend(net);
     host_pack params = {0};
     host_pack stats = {0};
     FUT_TRY_GOTO(host_pack_alloc(fut_net_param_count(net), &params), out);
     FUT_TRY_GOTO(host_pack_alloc(fut_net_stat_count(net), &stats), out);
-    FUT_TRY_GOTO(bk->download(bk, params.values, fut_net_params(net), (size_t)params.count * sizeof(float), NULL), out);
-    FUT_TRY_GOTO(bk->download(bk, stats.values, fut_net_stats(net), (size_t)stats.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->download(bk, params.values, device_params, (size_t)params.count * sizeof(float), NULL), out);
+    FUT_TRY_GOTO(bk->download(bk, stats.values, device_stats, (size_t)stats.count * sizeof(float), NULL), out);
     FUT_TRY_GOTO(bk->sync(bk, NULL), out);
-    FUT_TRY_GOTO(write_pack(h5, "/model", net, true, &params), out);
-    FUT_TRY_GOTO(write_pack(h5, "/model", net, false, &stats), out);
+    FUT_TRY_GOTO(write_pack(h5, group, net, true, &params), out);
+    FUT_TRY_GOTO(write_pack(h5, group, net, false, &stats), out);
 out:
     fut_mem_free(params.values);
     fut_mem_free(stats.values);
     return st;
+}
+
+static fut_status write_model(fut_h5 *h5, fut_net *net, const fut_checkpoint_held *held)
+{
+    FUT_TRY(write_packs(h5, "/model", net, fut_net_params(net), fut_net_stats(net)));
+    if (held == NULL) return FUT_OK;
+    FUT_TRY(fut_h5_set_i64(h5, "/", "averaged", 1));
+    return write_packs(h5, "/trained", net, held->params, held->stats);
 }
 
 static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
@@ -137,8 +146,8 @@ static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
     host_pack slot = {0};
     fut_step_control control;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
-    for (int i = 0; i < optim->type->slots; i++) {
-        FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
+    for (int i = 0; i < optim->slots; i++) {
+        FUT_TRY_GOTO(tensor_path("/optimizer", optim->slot_name[i], &group), out);
         FUT_TRY_GOTO(optim->bk->download(optim->bk, slot.values, optim->slot[i], (size_t)slot.count * sizeof(float), NULL), out);
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
         FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), net, true, &slot), out);
@@ -148,6 +157,8 @@ static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
     FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "loss_scale", &control.scale, 1), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "good_steps", control.good_steps), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "growth_every", control.growth_every), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "lr_max", &control.lr_max, 1), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "average_weight", &control.average_weight, 1), out);
 out:
     fut_mem_free(slot.values);
     fut_str_fini(&group);
@@ -174,6 +185,11 @@ static fut_status write_progress(fut_h5 *h5, const fut_progress *p)
     FUT_TRY(fut_h5_set_f64(h5, "/progress", "best_value", &p->best_value, 1));
     FUT_TRY(fut_h5_set_f64(h5, "/progress", "threshold", &p->threshold, 1));
     FUT_TRY(fut_h5_set_f64(h5, "/progress", "eer", &p->eer, 1));
+    FUT_TRY(fut_h5_set_i64(h5, "/schedule", "seen", p->schedule.seen));
+    FUT_TRY(fut_h5_set_f64(h5, "/schedule", "lr", &p->schedule.lr, 1));
+    FUT_TRY(fut_h5_set_f64(h5, "/schedule", "best", &p->schedule.best, 1));
+    FUT_TRY(fut_h5_set_i64(h5, "/schedule", "bad", p->schedule.bad));
+    FUT_TRY(fut_h5_set_i64(h5, "/schedule", "cooldown", p->schedule.cooldown));
     return FUT_OK;
 }
 
@@ -198,7 +214,7 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
 }
 
 fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                fut_optim *optim, const fut_sampler_state *sampler)
+                                const fut_checkpoint_held *held, fut_optim *optim, const fut_sampler_state *sampler)
 {
     fut_status st = FUT_OK;
     fut_file_atomic file = {0};
@@ -207,7 +223,7 @@ fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *met
     FUT_TRY_GOTO(fut_h5_create(file.temporary, &h5), out);
     FUT_TRY_GOTO(write_meta(h5, meta), out);
     FUT_TRY_GOTO(write_progress(h5, progress), out);
-    FUT_TRY_GOTO(write_model(h5, net, optim->bk), out);
+    FUT_TRY_GOTO(write_model(h5, net, held), out);
     FUT_TRY_GOTO(write_optim(h5, net, optim), out);
     FUT_TRY_GOTO(write_sampler(h5, sampler), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/", "complete", 1), out);
@@ -256,6 +272,11 @@ static fut_status read_progress(fut_h5 *h5, fut_progress *p)
     FUT_TRY(fut_h5_get_f64(h5, "/progress", "best_value", &p->best_value, 1));
     FUT_TRY(fut_h5_get_f64(h5, "/progress", "threshold", &p->threshold, 1));
     FUT_TRY(fut_h5_get_f64(h5, "/progress", "eer", &p->eer, 1));
+    FUT_TRY(fut_h5_get_i64(h5, "/schedule", "seen", &p->schedule.seen));
+    FUT_TRY(fut_h5_get_f64(h5, "/schedule", "lr", &p->schedule.lr, 1));
+    FUT_TRY(fut_h5_get_f64(h5, "/schedule", "best", &p->schedule.best, 1));
+    FUT_TRY(fut_h5_get_i64(h5, "/schedule", "bad", &p->schedule.bad));
+    FUT_TRY(fut_h5_get_i64(h5, "/schedule", "cooldown", &p->schedule.cooldown));
     return FUT_OK;
 }
 
@@ -298,7 +319,7 @@ out:
     return st;
 }
 
-static fut_status read_model(fut_h5 *h5, const char *path, fut_net *net)
+static fut_status read_model(fut_h5 *h5, const char *path, const char *group, fut_net *net)
 {
     fut_status st = FUT_OK;
     fut_backend *bk = fut_net_backend(net);
@@ -306,8 +327,8 @@ static fut_status read_model(fut_h5 *h5, const char *path, fut_net *net)
     host_pack stats = {0};
     FUT_TRY_GOTO(host_pack_alloc(fut_net_param_count(net), &params), out);
     FUT_TRY_GOTO(host_pack_alloc(fut_net_stat_count(net), &stats), out);
-    FUT_TRY_GOTO(read_pack(h5, path, "/model", net, true, &params), out);
-    FUT_TRY_GOTO(read_pack(h5, path, "/model", net, false, &stats), out);
+    FUT_TRY_GOTO(read_pack(h5, path, group, net, true, &params), out);
+    FUT_TRY_GOTO(read_pack(h5, path, group, net, false, &stats), out);
     FUT_TRY_GOTO(bk->upload(bk, fut_net_params(net), params.values, (size_t)params.count * sizeof(float), NULL), out);
     FUT_TRY_GOTO(bk->upload(bk, fut_net_stats(net), stats.values, (size_t)stats.count * sizeof(float), NULL), out);
     FUT_TRY_GOTO(bk->sync(bk, NULL), out);
@@ -326,8 +347,8 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
     fut_step_control control;
     int64_t growth_every = 0;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
-    for (int i = 0; i < optim->type->slots; i++) {
-        FUT_TRY_GOTO(tensor_path("/optimizer", optim->type->slot_name[i], &group), out);
+    for (int i = 0; i < optim->slots; i++) {
+        FUT_TRY_GOTO(tensor_path("/optimizer", optim->slot_name[i], &group), out);
         FUT_TRY_GOTO(read_pack(h5, path, fut_str_text(&group), net, true, &slot), out);
         FUT_TRY_GOTO(optim->bk->upload(optim->bk, optim->slot[i], slot.values, (size_t)slot.count * sizeof(float), NULL), out);
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
@@ -335,6 +356,8 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
     FUT_TRY_GOTO(fut_optim_get_control(optim, &control), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "steps", &control.steps), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "growth_every", &growth_every), out);
+    FUT_TRY_GOTO(fut_h5_get_f64(h5, "/optimizer", "lr_max", &control.lr_max, 1), out);
+    FUT_TRY_GOTO(fut_h5_get_f64(h5, "/optimizer", "average_weight", &control.average_weight, 1), out);
     if (control.growth_every > 0 && growth_every > 0) { /* else one of the two runs has no dynamic loss scale */
         FUT_TRY_GOTO(fut_h5_get_f64(h5, "/optimizer", "loss_scale", &control.scale, 1), out);
         FUT_TRY_GOTO(fut_h5_get_i64(h5, "/optimizer", "good_steps", &control.good_steps), out);
@@ -367,7 +390,8 @@ fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim,
     fut_status st = FUT_OK;
     fut_h5 *h5 = NULL;
     FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
-    FUT_TRY_GOTO(read_model(h5, path, net), out);
+    bool averaged = fut_h5_has_attribute(h5, "/", "averaged");
+    FUT_TRY_GOTO(read_model(h5, path, averaged && optim != NULL ? "/trained" : "/model", net), out);
     if (optim != NULL) FUT_TRY_GOTO(read_optim(h5, path, net, optim), out);
     if (sampler != NULL) FUT_TRY_GOTO(read_sampler(h5, path, sampler), out);
 out:

@@ -1,6 +1,7 @@
 /* A checkpoint: everything a run needs to go on, in one HDF5 file that knows nothing of ranks.
  *
  *   /model/<timm name>  f32, and i64 num_batches_tracked      /optimizer/<slot>/<name>  f32
+ *   /trained/<timm name>  what is trained, where /model is an average of it
  *   /sampler/{mt_key, people}                                  attributes: format, version, progress, config, dataset, numeric profile
  *   every dataset carries its XXH3; the file is sealed as a whole; `complete` is written last
  *
@@ -10,6 +11,7 @@
 
 #include "core/nn/net.h"
 #include "core/optim/optim.h"
+#include "core/sched/sched.h"
 #include "data/sampler.h"
 
 #ifdef __cplusplus
@@ -25,6 +27,7 @@ typedef struct fut_progress {
     double best_value; /* of eval.best */
     double threshold;  /* similarity at the equal error rate of the last evaluation; what verify decides by */
     double eer;        /* of that evaluation; -1: none yet */
+    fut_sched_state schedule;
 } fut_progress;
 
 /* What must agree between the run that wrote a checkpoint and the one that reads it. */
@@ -40,16 +43,23 @@ typedef struct fut_checkpoint_meta {
 } fut_checkpoint_meta;
 void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta);
 
-/* Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. optim, sampler: may be NULL.
+/* What is trained, while the network has an average of it: device packs of the network's sizes. */
+typedef struct fut_checkpoint_held {
+    void *params, *stats;
+} fut_checkpoint_held;
+
+/* held: NULL where the network has what is trained.
+ * Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. optim, sampler: may be NULL.
  */
 fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+                                const fut_checkpoint_held *held, fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
 
 /* Read what identifies a checkpoint, without its tensors. Owns: meta, release with fut_checkpoint_meta_fini.
  * Errors: FUT_ERR_NO_INPUT; FUT_ERR_DATA for a file that is damaged, incomplete, or not a futago checkpoint. */
 fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_out, fut_progress *progress_out) FUT_MUST_CHECK;
-/* Read the tensors into net (and optim, sampler unless NULL). Errors: as above; FUT_ERR_DATA naming the tensor that is missing,
- * of another shape, or fails its checksum. The net may be partly written on error. */
+/* Read the tensors into net (and optim, sampler unless NULL): with an optimizer what is trained, without one what is to be used. Errors: as
+ * above; FUT_ERR_DATA naming the tensor that is missing, of another shape, or fails its checksum. The net may be partly written on error.
+ */
 fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim, fut_sampler_state *sampler) FUT_MUST_CHECK;
 
 /* SHA-256 of parameters and statistics in state-dict order, as hex: what two runs compare. */

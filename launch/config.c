@@ -16,6 +16,8 @@ static const char *const normalize_names[] = {"imagenet", "half", "dataset", NUL
 static const char *const precision_names[] = {"f32", "tf32", "bf16", "f16", NULL};
 static const char *const embedding_norm_names[] = {"auto", "none", "batch_norm", NULL};
 static const char *const sampler_names[] = {"m_per_class", NULL};
+static const char *const decay_of_names[] = {"all", "weights", NULL};
+static const char *const evaluated_names[] = {"ema", "weights", NULL};
 static const char *const best_names[] = {"eer", "auc", "loss", NULL};
 
 static const fut_opt data_options[] = {
@@ -46,6 +48,20 @@ static const fut_opt sampler_options[] = {
                 "people are drawn anew for each batch of this size; 0: in passes over all people"),
     FUT_OPT_I64(fut_config_sampler, length, "100000", 1, 1e9, "photos", "photos an epoch, before it is trimmed to whole passes"),
     FUT_OPT_I64(fut_config_sampler, min_images, "1", 1, 1e6, "photos", "people with fewer training photos are left out"),
+    FUT_OPT_END,
+};
+
+static const fut_opt update_options[] = {
+    FUT_OPT_F64(fut_config_update, clip_norm, "0", 0, 1e9, "", "a longer gradient of all parameters is shortened to this; 0: never"),
+    FUT_OPT_ENUM(fut_config_update, weight_decay, "all", decay_of_names,
+                 "what optimizer.weight_decay acts on; weights: not on norms, biases and other vectors"),
+    FUT_OPT_F64(fut_config_update, backbone_lr, "1", 0, 10, "",
+                "learning rate of all but the embedding layer, of the optimizer's; 0: only that layer is trained"),
+    FUT_OPT_STRING(fut_config_update, frozen, "",
+                   "parameters that are not trained: beginnings of their names, with commas (conv_stem,bn1,blocks.0)"),
+    FUT_OPT_F64(fut_config_update, ema, "0", 0, 0.9999999, "",
+                "what a step leaves of a running average of the parameters (0.999); 0: there is none"),
+    FUT_OPT_ENUM(fut_config_update, evaluate, "ema", evaluated_names, "what is evaluated and exported where there is such an average"),
     FUT_OPT_END,
 };
 
@@ -87,6 +103,7 @@ const fut_opt fut_config_options[] = {
     FUT_OPT_VARIANT(fut_config, miner, "none", fut_miner_choices, "which pairs the loss sees"),
     FUT_OPT_VARIANT(fut_config, optimizer, "adamw", fut_optim_choices, "the optimizer"),
     FUT_OPT_VARIANT(fut_config, scheduler, "cosine", fut_sched_choices, "the learning rate over the epochs"),
+    FUT_OPT_TABLE(fut_config, update, update_options, "what an update does beside its optimizer"),
     FUT_OPT_TABLE(fut_config, train, train_options, "length and shape of the run"),
     FUT_OPT_TABLE(fut_config, eval, eval_options, "evaluation while training"),
     FUT_OPT_END,
@@ -150,24 +167,74 @@ static bool is_allowed(const char *name, const char *const *allowed, int count)
     return false;
 }
 
-fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
+typedef const char *lint_of(const fut_config *config, fut_str *text);
+
+static const char *lint_loss(const fut_config *config, fut_str *text)
 {
-    fut_status st = FUT_OK;
-    fut_str text = {0};
     const fut_loss_type *loss = config->loss.choice->payload;
-    const char *name = loss->lint == NULL ? NULL : loss->lint(config->loss.config, &text);
-    if (name != NULL) {
-        FUT_CHECK_GOTO(is_allowed(name, allowed, allowed_count), FUT_ERR_CONFIG, out, "%s. To run it all the same: --allow %s",
-                       fut_str_text(&text), name);
+    return loss->lint == NULL ? NULL : loss->lint(config->loss.config, text);
+}
+
+static const char *lint_optimizer(const fut_config *config, fut_str *text)
+{
+    const fut_optim_type *optim = config->optimizer.choice->payload;
+    return optim->lint == NULL ? NULL : optim->lint(config->optimizer.config, text);
+}
+
+static const char *lint_two_averages(const fut_config *config, fut_str *text)
+{
+    const fut_optim_type *optim = config->optimizer.choice->payload;
+    if (optim->average == NULL || config->update.ema == 0) return NULL;
+    fut_status st = fut_str_printf(text,
+                                   "%s evaluates an average of its own, so update.ema %g would be kept and never looked at: set update.ema "
+                                   "to 0, or take another optimizer",
+                                   config->optimizer.choice->name, config->update.ema);
+    return st == FUT_OK ? "two_averages" : NULL;
+}
+
+static fut_status refuse_unless_allowed(const fut_config *config, lint_of *lint, const char *const *allowed, int allowed_count)
+{
+    fut_str text = {0};
+    fut_status st = FUT_OK;
+    const char *name = lint(config, &text);
+    if (name != NULL && is_allowed(name, allowed, allowed_count))
         FUT_WARN_ONCE("allowed by --allow %s: %s", name, fut_str_text(&text));
-    }
-    fut_str_fini(&text);
-    if (config->train.steps == 0) FUT_TRY_GOTO(fut_sched_warn(&config->scheduler, config->train.epochs, &text), out);
-    if (text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
-    if (config->sampler.m < 2) FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
-out:
+    else if (name != NULL)
+        st = FUT_FAIL(FUT_ERR_CONFIG, "%s. To run it all the same: --allow %s", fut_str_text(&text), name);
     fut_str_fini(&text);
     return st;
+}
+
+/* A schedule-free optimizer finds its average by the learning rates it has seen. */
+static void warn_schedule_free(const fut_config *config)
+{
+    const fut_optim_type *optim = config->optimizer.choice->payload;
+    if (optim->average == NULL) return;
+    if (strcmp(config->scheduler.choice->name, "constant") != 0)
+        FUT_WARN_ONCE("%s takes the place of a schedule: under scheduler: %s its later steps, which should count most, hardly move; "
+                      "use scheduler: constant",
+                      config->optimizer.choice->name, config->scheduler.choice->name);
+    if (optim->weight_decay(config->optimizer.config) > 0 && config->update.weight_decay == FUT_DECAY_ALL)
+        FUT_WARN_ONCE("optimizer.weight_decay acts on y and through it on the average that is evaluated, norms and biases too: "
+                      "update.weight_decay: weights leaves those alone");
+}
+
+fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
+{
+    static lint_of *const lints[] = {lint_loss, lint_optimizer, lint_two_averages};
+    fut_str text = {0};
+    fut_sched_run run = {.epochs = config->train.steps == 0 ? config->train.epochs : 0,
+                         .steps = config->train.steps,
+                         .is_evaluated = config->eval.every > 0};
+    for (size_t i = 0; i < sizeof lints / sizeof *lints; i++)
+        FUT_TRY(refuse_unless_allowed(config, lints[i], allowed, allowed_count));
+    fut_status st = fut_sched_warn(&config->scheduler, &run, &text);
+    if (st == FUT_OK && text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
+    fut_str_fini(&text);
+    FUT_TRY(st);
+    warn_schedule_free(config);
+    if (config->sampler.m < 2) FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
+    return FUT_OK;
 }
 
 void fut_config_normalization(const fut_config *config, const double data_mean[3], const double data_std[3], double mean_out[3],

@@ -38,6 +38,19 @@ typedef struct fut_config_sampler {
     int64_t min_images;
 } fut_config_sampler;
 
+typedef enum fut_decay_of { FUT_DECAY_ALL, FUT_DECAY_WEIGHTS } fut_decay_of;
+typedef enum fut_evaluated { FUT_EVALUATED_EMA, FUT_EVALUATED_WEIGHTS } fut_evaluated;
+
+/* What an update does beside its optimizer. */
+typedef struct fut_config_update {
+    double clip_norm;
+    int weight_decay; /* fut_decay_of */
+    double backbone_lr;
+    fut_opt_text frozen; /* prefixes of parameters' names, with commas */
+    double ema;
+    int evaluate; /* fut_evaluated */
+} fut_config_update;
+
 typedef struct fut_config_train {
     int64_t epochs;
     int64_t steps; /* 0: epochs decide */
@@ -71,6 +84,7 @@ typedef struct fut_config {
     fut_opt_variant miner;
     fut_opt_variant optimizer;
     fut_opt_variant scheduler;
+    fut_config_update update;
     fut_config_train train;
     fut_config_eval eval;
 } fut_config;

@@ -92,7 +92,8 @@ static fut_status backward(fut_engine *g, const fut_inputs *in, const void **lea
     return mark(g, FUT_MARK_REDUCED);
 }
 
-static fut_status update(fut_engine *g, const void *leaf_sum)
+/* leaf_sum: the tree's own memory until its next round. */
+static fut_status update(fut_engine *g, void *leaf_sum)
 {
     FUT_TRY(fut_optim_check(g->optim, leaf_sum, g->loss_total, FUT_LOSS_SUMS));
     FUT_TRY(fut_optim_step(g->optim, &g->scalars->lr, fut_net_params(g->net), leaf_sum));
@@ -111,7 +112,7 @@ static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *time
     lap(g, timer, FUT_SECTION_LOSS);
     FUT_TRY(backward(g, in, &leaf_sum, timer));
     lap(g, timer, FUT_SECTION_REDUCE);
-    FUT_TRY(update(g, leaf_sum));
+    FUT_TRY(update(g, (void *)leaf_sum));
     lap(g, timer, FUT_SECTION_OPTIMIZER);
     return FUT_OK;
 }

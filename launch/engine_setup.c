@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "dist/order.h"
+#include "launch/update.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,16 @@ static fut_status plan_model(fut_engine *g, const fut_engine_options *options, f
     return fut_comm_agree(g->comm, fut_net_reserve(g->net, slots, fut_engine_largest_shard(g), true));
 }
 
+static fut_status begin_control(fut_engine *g)
+{
+    fut_step_control control = {.scale = 1, .unscale = 1, .clip_norm = g->config->update.clip_norm, .finite = 1};
+    if (g->config->precision == FUT_PRECISION_F16) {
+        control.scale = first_loss_scale;
+        control.growth_every = LOSS_SCALE_GROWTH_EVERY;
+    }
+    return fut_optim_set_control(g->optim, &control);
+}
+
 static fut_status create_step_memory(fut_engine *g)
 {
     const fut_config *config = g->config;
@@ -93,9 +104,8 @@ static fut_status create_step_memory(fut_engine *g)
     g->dim = config->model.embedding;
     FUT_TRY(fut_loss_create(bk, &config->loss, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
-    if (config->precision == FUT_PRECISION_F16)
-        FUT_TRY(fut_optim_set_control(
-            g->optim, &(fut_step_control){.scale = first_loss_scale, .unscale = 1, .growth_every = LOSS_SCALE_GROWTH_EVERY, .finite = 1}));
+    FUT_TRY(fut_update_arrange(config, g->net, g->optim));
+    FUT_TRY(begin_control(g));
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
     if (!fut_loss_is_symmetric(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
     size_t columns = (size_t)FUT_LOSS_SUMS + 1;
@@ -181,7 +191,7 @@ fut_status fut_engine_share_state(fut_engine *g)
     fut_comm *devices = g->device_comm;
     FUT_TRY(fut_comm_broadcast(devices, fut_net_params(g->net), fut_net_param_count(g->net), FUT_F32, 0, "parameters"));
     FUT_TRY(fut_comm_broadcast(devices, fut_net_stats(g->net), fut_net_stat_count(g->net), FUT_F32, 0, "statistics"));
-    for (int i = 0; i < g->optim->type->slots; i++)
+    for (int i = 0; i < g->optim->slots; i++)
         FUT_TRY(fut_comm_broadcast(devices, g->optim->slot[i], g->optim->count, FUT_F32, 0, "optimizer"));
     FUT_TRY(fut_comm_broadcast(g->comm, fut_net_steps_tracked(g->net), 1, FUT_I64, 0, "statistics"));
     FUT_TRY(fut_comm_agree(g->comm, fut_optim_get_control(g->optim, &control)));

@@ -28,7 +28,8 @@ static fut_status receive_order(fut_trainer *t, step_order *order)
     bool evaluation_epoch = config->eval.every > 0 && (p->epoch + 1) % config->eval.every == 0;
     bool by_steps = config->train.save_steps > 0 && (p->step + 1) % config->train.save_steps == 0;
     bool by_time = config->train.save_every > 0 && fut_clock_now() - t->last_save >= config->train.save_every;
-    *order = (step_order){.lr = fut_sched_lr(&config->scheduler, fut_optim_base_lr(t->engine->optim), p->epoch),
+    *order = (step_order){.lr = fut_sched_lr(&config->scheduler, fut_optim_base_lr(t->engine->optim),
+                                             (fut_sched_place){.epoch = p->epoch, .step = p->step}, &p->schedule),
                           .evaluate = last || (ends_epoch && evaluation_epoch),
                           .stop = t->stop_asked || fut_signals_stop()};
     order->save = last || order->stop || by_steps || by_time || fut_signals_take_save();
@@ -112,6 +113,20 @@ static bool is_better(const fut_config *config, const fut_progress *p, double va
     return config->eval.best == FUT_BEST_AUC ? value > p->best_value : value < p->best_value;
 }
 
+/* A schedule that follows evaluations hears of this one. Rank 0. */
+static void tell_schedule(const fut_trainer *t, const fut_verification *v, double loss, fut_progress *p)
+{
+    const fut_opt_variant *scheduler = &t->config->scheduler;
+    double value[] = {[FUT_MONITOR_LOSS] = loss, [FUT_MONITOR_EER] = v->eer, [FUT_MONITOR_AUC] = v->auc};
+    fut_sched_monitor monitor = fut_sched_monitors(scheduler);
+    double base = fut_optim_base_lr(t->engine->optim);
+    double before = p->schedule.lr;
+    if (monitor == FUT_MONITOR_NONE || !v->is_defined) return;
+    fut_sched_observe(scheduler, base, (fut_sched_place){.epoch = p->epoch + 1, .step = p->step}, value[monitor], &p->schedule);
+    if (p->schedule.seen > 1 && p->schedule.lr < before)
+        FUT_INFO("scheduler: no better for a while (best %g, now %g): learning rate %g", p->schedule.best, value[monitor], p->schedule.lr);
+}
+
 /* Validate; every rank learns the numbers that the checkpoint keeps. */
 static fut_status evaluate(fut_trainer *t, bool *is_best_out)
 {
@@ -134,6 +149,7 @@ static fut_status evaluate(fut_trainer *t, bool *is_best_out)
             p->best_value = values[config->eval.best];
             p->best_step = p->step;
         }
+        tell_schedule(t, v, result.loss, p);
         fut_eval_summary summary = {.step = p->step,
                                     .epoch = p->epoch,
                                     .part = fut_eval_part_names[config->eval.part],
@@ -160,17 +176,25 @@ static fut_status begin_epoch_if_due(fut_trainer *t)
     return fut_batches_begin_epoch(t->batches, 0, p->step);
 }
 
+/* Evaluate and save, of what is trained or of its average. */
+static fut_status look_at_model(fut_trainer *t, const step_order *order)
+{
+    bool is_best = false;
+    FUT_TRY(collect_all(t));
+    FUT_TRY(fut_average_enter(t->average));
+    if (order->evaluate) FUT_TRY(evaluate(t, &is_best));
+    if (order->save || is_best) FUT_TRY(fut_trainer_save(t, order->stop || t->progress.step == t->total_steps));
+    return fut_average_leave(t->average);
+}
+
 static fut_status train_loop(fut_trainer *t)
 {
     step_order order = {0};
     while (t->progress.step < t->total_steps) {
-        bool is_best = false;
         FUT_TRY(begin_epoch_if_due(t));
         FUT_TRY(receive_order(t, &order));
         FUT_TRY(train_step(t, &order));
-        if (order.evaluate || order.save) FUT_TRY(collect_all(t));
-        if (order.evaluate) FUT_TRY(evaluate(t, &is_best));
-        if (order.save || is_best) FUT_TRY(fut_trainer_save(t, order.stop || t->progress.step == t->total_steps));
+        if (order.evaluate || order.save) FUT_TRY(look_at_model(t, &order));
         if (order.stop && t->progress.step < t->total_steps)
             return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED,
                                                     "stopped on request after step %lld of %lld; the same command goes on from there",
@@ -182,6 +206,7 @@ static fut_status train_loop(fut_trainer *t)
 static fut_status finish(fut_trainer *t)
 {
     char digest[65];
+    FUT_TRY(fut_average_enter(t->average)); /* what is exported */
     FUT_TRY(fut_model_digest(t->engine->net, digest));
     FUT_INFO_ALL("read %lld photos for %d of %d shards", (long long)fut_batches_images_read(t->batches),
                  t->engine->my_end - t->engine->my_first, t->engine->shards);

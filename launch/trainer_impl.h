@@ -3,6 +3,7 @@
 #define FUT_LAUNCH_TRAINER_IMPL_H
 
 #include "dist/comm.h"
+#include "launch/average.h"
 #include "launch/batches.h"
 #include "launch/checkpoint.h"
 #include "launch/engine.h"
@@ -25,6 +26,7 @@ typedef struct fut_trainer {
 
     fut_dataset *dataset;
     fut_engine *engine;
+    fut_average *average; /* NULL: what is trained is evaluated */
     fut_batches *batches;
     fut_feed *feed;
 

@@ -233,6 +233,7 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
             st = fut_net_init(t->engine->net, (uint64_t)t->config->seed);
         if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0')
             st = fut_weights_load(t->engine->net, t->config->model.weights);
+        if (st == FUT_OK && point->step < 0) st = fut_optim_begin(t->engine->optim, fut_net_params(t->engine->net));
         if (st == FUT_OK) st = open_records(t, point);
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
@@ -255,6 +256,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(create_engine(t, &point, resumed));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
+    FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));
     return start_or_resume(t, &point);
 }
 
@@ -276,6 +278,7 @@ void fut_trainer_close(fut_trainer *t)
     if (t->log_file != NULL) (void)fclose(t->log_file);
     fut_feed_destroy(&t->feed);
     fut_batches_destroy(&t->batches);
+    fut_average_destroy(&t->average);
     fut_engine_destroy(&t->engine);
     fut_dataset_close(&t->dataset);
     fut_checkpoint_meta_fini(&t->meta);
@@ -304,9 +307,9 @@ static fut_status write_checkpoint(fut_trainer *t)
     const fut_progress *p = &t->progress;
     fut_str path = {0};
     FUT_TRY_GOTO(fut_run_checkpoint_path(run, p->step, &path), out);
-    FUT_TRY_GOTO(
-        fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->engine->net, t->engine->optim, fut_batches_sampler_state(t->batches)),
-        out);
+    FUT_TRY_GOTO(fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->engine->net, fut_average_held(t->average), t->engine->optim,
+                                      fut_batches_sampler_state(t->batches)),
+                 out);
     FUT_TRY_GOTO(fut_run_link(run, "last.h5", p->step), out);
     FUT_TRY_GOTO(link_best(run, p->best_step), out);
     FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep), out);

@@ -92,6 +92,8 @@ typedef struct fut_net_progress {
  * NULL. */
 fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out,
                             const fut_net_progress *progress) FUT_MUST_CHECK;
+/* stats_out: [stat_count] real, device: the batch means and unbiased variances of a slot's forward, which is used up, as by a backward. */
+fut_status fut_net_take_batch_stats(fut_net *net, int slot, int64_t n, void *stats_out) FUT_MUST_CHECK;
 /* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf, unless control says that the
  * step is not finite. */
 fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control) FUT_MUST_CHECK;

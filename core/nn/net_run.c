@@ -226,8 +226,8 @@ fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb, voi
     return walk_forward(&w, rgb);
 }
 
-fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out,
-                            const fut_net_progress *progress)
+/* The plan of the forward that a slot holds, which is used up. */
+static fut_status take_forward(fut_net *net, int slot_index, int64_t n, fut_slot **slot_out, const fut_plan **plan_out)
 {
     fut_slot *slot = NULL;
     FUT_TRY(find_slot(net, slot_index, &slot));
@@ -237,12 +237,37 @@ fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void 
     FUT_CHECK(slot->version == net->version, FUT_ERR_INTERNAL, "parameters changed between the forward and the backward of slot %d",
               slot_index);
     slot->filled = NULL;
+    *slot_out = slot;
+    *plan_out = plan;
+    return FUT_OK;
+}
+
+static fut_status copy_batch_stats(const walk *w, void *stats_out)
+{
+    const fut_net *net = w->net;
+    size_t bytes = (size_t)net->graph->stat_count * fut_dtype_size(net->spec.real);
+    return net->bk->copy(net->bk, stats_out, resolve(w, w->plan->batch), bytes, NULL);
+}
+
+fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out,
+                            const fut_net_progress *progress)
+{
+    fut_slot *slot = NULL;
+    const fut_plan *plan = NULL;
+    FUT_TRY(take_forward(net, slot_index, n, &slot, &plan));
     /* The embeddings' gradient is only read, like every dy. */
     walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = (void *)d_embeddings, .leaf = leaf_out};
-    size_t real = fut_dtype_size(net->spec.real);
-    void *stats = (char *)leaf_out + (size_t)net->graph->param_count * real;
-    FUT_TRY(net->bk->copy(net->bk, stats, resolve(&w, plan->batch), (size_t)net->graph->stat_count * real, NULL));
+    FUT_TRY(copy_batch_stats(&w, (char *)leaf_out + (size_t)net->graph->param_count * fut_dtype_size(net->spec.real)));
     return walk_backward(&w, progress);
+}
+
+fut_status fut_net_take_batch_stats(fut_net *net, int slot_index, int64_t n, void *stats_out)
+{
+    fut_slot *slot = NULL;
+    const fut_plan *plan = NULL;
+    FUT_TRY(take_forward(net, slot_index, n, &slot, &plan));
+    walk w = {.net = net, .plan = plan, .slot = slot->memory};
+    return copy_batch_stats(&w, stats_out);
 }
 
 fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control)

@@ -24,27 +24,29 @@ static double adam_base_lr(const void *config)
     return ((const adam_config *)config)->lr;
 }
 
-static fut_status step(fut_optim *optim, bool decoupled, const double *lr, void *params, const void *grads)
+static fut_status step(fut_optim *optim, bool decoupled, const double *lr, void *params, void *grads)
 {
     const adam_config *config = optim->config;
     fut_adam_args args = {
         .beta1 = config->beta1, .beta2 = config->beta2, .eps = config->eps, .weight_decay = config->weight_decay, .decoupled = decoupled};
-    return optim->bk->adam(optim->bk, optim->count, optim->real, &args, lr, optim->control, NULL, params, grads, optim->slot[0],
+    return optim->bk->adam(optim->bk, optim->count, optim->real, &args, lr, optim->control, optim->groups, params, grads, optim->slot[0],
                            optim->slot[1], NULL);
 }
 
-static fut_status adamw_step(fut_optim *optim, const double *lr, void *params, const void *grads)
+static fut_status adamw_step(fut_optim *optim, const double *lr, void *params, void *grads)
 {
     return step(optim, true, lr, params, grads);
 }
 
-static fut_status adam_step(fut_optim *optim, const double *lr, void *params, const void *grads)
+static fut_status adam_step(fut_optim *optim, const double *lr, void *params, void *grads)
 {
     return step(optim, false, lr, params, grads);
 }
 
-static const fut_optim_type adamw = {.slots = 2, .slot_name = {"exp_avg", "exp_avg_sq"}, .base_lr = adam_base_lr, .step = adamw_step};
-static const fut_optim_type adam = {.slots = 2, .slot_name = {"exp_avg", "exp_avg_sq"}, .base_lr = adam_base_lr, .step = adam_step};
+static const fut_optim_type adamw = {
+    .slots = 2, .slot = {{.name = "exp_avg"}, {.name = "exp_avg_sq"}}, .base_lr = adam_base_lr, .step = adamw_step};
+static const fut_optim_type adam = {
+    .slots = 2, .slot = {{.name = "exp_avg"}, {.name = "exp_avg_sq"}}, .base_lr = adam_base_lr, .step = adam_step};
 
 const fut_opt_choice fut_optim_adamw = {.name = "adamw",
                                         .doc = "Adam with decoupled weight decay",

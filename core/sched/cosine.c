@@ -8,6 +8,7 @@
 #include <math.h>
 
 typedef struct cosine_config {
+    fut_sched_common common;
     int64_t t_max;
     double eta_min;
 } cosine_config;
@@ -15,29 +16,38 @@ typedef struct cosine_config {
 static const double pi = 3.14159265358979323846;
 
 static const fut_opt options[] = {
-    FUT_OPT_I64(cosine_config, t_max, "50", 1, 1e9, "epochs", "epochs from the base rate down to eta_min"),
+    FUT_OPT_I64(cosine_config, t_max, "50", 1, 1e12, "", "epochs or steps from the base rate down to eta_min"),
     FUT_OPT_F64(cosine_config, eta_min, "1e-6", 0, 10, "", "lowest learning rate"),
+    FUT_SCHED_COMMON_OPTIONS(cosine_config),
     FUT_OPT_END,
 };
 
-static double cosine_lr(const void *config_, double base, int64_t epoch)
+static double cosine_lr(const void *config_, double base, int64_t t, const fut_sched_state *state)
 {
+    (void)state;
     const cosine_config *config = config_;
-    return config->eta_min + (base - config->eta_min) * (1 + cos(pi * (double)epoch / (double)config->t_max)) / 2;
+    return config->eta_min + (base - config->eta_min) * (1 + cos(pi * (double)t / (double)config->t_max)) / 2;
 }
 
-static fut_status cosine_warn(const void *config_, int64_t epochs, fut_str *text)
+static fut_status cosine_warn(const void *config_, const fut_sched_run *run, int64_t length, fut_str *text)
 {
     const cosine_config *config = config_;
-    if (epochs <= config->t_max + 1) return FUT_OK;
-    return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld epochs: after epoch %lld the learning rate rises again",
-                          (long long)config->t_max, (long long)epochs, (long long)config->t_max);
+    const char *unit = fut_sched_per_names[config->common.per];
+    int64_t counts = length + config->common.warmup, end = config->t_max + config->common.warmup;
+    (void)run;
+    if (length > config->t_max + 1)
+        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %ss: after %s %lld the learning rate rises again",
+                              (long long)config->t_max, (long long)counts, unit, unit, (long long)end);
+    if (length > 0 && length < config->t_max / 2)
+        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %ss: it ends with the learning rate still high",
+                              (long long)config->t_max, (long long)counts, unit);
+    return FUT_OK;
 }
 
 static const fut_sched_type cosine = {.lr = cosine_lr, .warn = cosine_warn};
 
 const fut_opt_choice fut_sched_cosine = {.name = "cosine",
-                                         .doc = "half a cosine from the base rate to eta_min over t_max epochs",
+                                         .doc = "half a cosine from the base rate to eta_min over t_max",
                                          .options = options,
                                          .config_size = sizeof(cosine_config),
                                          .payload = &cosine};

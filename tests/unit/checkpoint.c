@@ -45,7 +45,7 @@ static void make_distinct(training *t)
 {
     fill(fut_net_params(t->net), fut_net_param_count(t->net), -1);
     fill(fut_net_stats(t->net), fut_net_stat_count(t->net), 2);
-    for (int i = 0; i < t->optim->type->slots; i++)
+    for (int i = 0; i < t->optim->slots; i++)
         fill(t->optim->slot[i], t->optim->count, 10 + (float)i);
     *fut_net_steps_tracked(t->net) = 123;
     FUT_TEST_OK(fut_optim_set_control(t->optim, &(fut_step_control){.steps = 123, .scale = 1, .unscale = 1, .finite = 1}));
@@ -71,7 +71,7 @@ static void write_one(training *t, const char *path)
     FUT_TEST_OK(fut_str_printf(&meta.config, "run: x\nseed: 0\n"));
     FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
     FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
-    FUT_TEST_OK(fut_checkpoint_write(path, &meta, &progress_written, t->net, t->optim, &sampler));
+    FUT_TEST_OK(fut_checkpoint_write(path, &meta, &progress_written, t->net, NULL, t->optim, &sampler));
     fut_checkpoint_meta_fini(&meta);
 }
 
@@ -107,7 +107,7 @@ static void reads_back_what_was_written(void **state)
     FUT_TEST_OK(fut_checkpoint_read(path, to.net, to.optim, &sampler));
     assert_memory_equal(fut_net_params(to.net), fut_net_params(from.net), (size_t)fut_net_param_count(to.net) * sizeof(float));
     assert_memory_equal(fut_net_stats(to.net), fut_net_stats(from.net), (size_t)fut_net_stat_count(to.net) * sizeof(float));
-    for (int i = 0; i < to.optim->type->slots; i++)
+    for (int i = 0; i < to.optim->slots; i++)
         assert_memory_equal(to.optim->slot[i], from.optim->slot[i], (size_t)to.optim->count * sizeof(float));
     assert_int_equal(*fut_net_steps_tracked(to.net), 123);
     FUT_TEST_OK(fut_optim_get_control(to.optim, &control));

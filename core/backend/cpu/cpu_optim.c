@@ -143,8 +143,8 @@ fut_status fut_cpu_lookahead(fut_backend *bk, int64_t n, fut_dtype real, const f
 {
     FUT_TRY(fut_cpu_check_dtype(bk, "lookahead", FUT_F32, real));
     if (!control->finite || control->steps % args->every != 0) return FUT_OK;
-    bool begins = args->lazy && control->steps == args->every;
-    lerp(fut_cpu_of(bk), n, begins ? 1 : (float)args->alpha, p, slow);
+    if (args->lazy && control->steps == args->every) return bk->copy(bk, slow, p, (size_t)n * sizeof(float), s);
+    lerp(fut_cpu_of(bk), n, (float)args->alpha, p, slow);
     return bk->copy(bk, p, slow, (size_t)n * sizeof(float), s);
 }
 

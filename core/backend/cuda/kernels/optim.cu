@@ -192,8 +192,8 @@ FUT_KERNEL_FN void lookahead(int64_t n, fut_lookahead_args args, const fut_step_
 {
     const int64_t i = static_cast<int64_t>(blockIdx.x) * block + threadIdx.x;
     if (i >= n || !control->finite || control->steps % args.every != 0) return;
-    const float weight = args.lazy && control->steps == args.every ? 1.0f : static_cast<float>(args.alpha);
-    slow[i] += weight * (p[i] - slow[i]);
+    const bool begins = args.lazy && control->steps == args.every;
+    slow[i] = begins ? p[i] : slow[i] + static_cast<float>(args.alpha) * (p[i] - slow[i]);
     p[i] = slow[i];
 }
 
