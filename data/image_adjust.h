@@ -3,7 +3,8 @@
  * Light and colour are what torchvision's transforms.v2.functional (0.29) gives for Pillow images, bit for bit: Pillow's ImageEnhance
  * and luma. (Its tensor form weighs red, green and blue by 0.2989, 0.587 and 0.114, which darkens even a gray photo.) Hue, blur and
  * rotation are its tensor form, within a level: Pillow's hue rounds to 256 steps and changes a photo that is turned by nothing.
- * Whole numbers, or floats without a fused operation: the same bytes on every machine. Nothing here allocates or keeps state. */
+ * Whole numbers, or floats without a fused operation: the same bytes on every machine whose libm rounds exp, sin, cos alike. Nothing here
+ * allocates or keeps state. */
 #ifndef FUT_DATA_IMAGE_ADJUST_H
 #define FUT_DATA_IMAGE_ADJUST_H
 

@@ -56,10 +56,10 @@ static size_t image_bytes(const fut_loader *loader)
 /* ---- the threads ---- */
 
 /* What a thread works with. */
-typedef struct desk {
+typedef struct workspace {
     fut_image source; /* where the dataset's image stands before it is resized; empty where it has the right size already */
     void *scratch;    /* of resizing and of the augmentations */
-} desk;
+} workspace;
 
 static size_t scratch_bytes(const fut_loader *loader)
 {
@@ -70,7 +70,7 @@ static size_t scratch_bytes(const fut_loader *loader)
 }
 
 /* Image i of a batch, into its place. */
-static fut_status load_image(const fut_loader *loader, const slot *s, int64_t i, const desk *with)
+static fut_status load_image(const fut_loader *loader, const slot *s, int64_t i, const workspace *with)
 {
     const fut_loader_config *config = &loader->config;
     fut_image image = {.height = config->height, .width = config->width, .rgb = s->rgb + (size_t)i * image_bytes(loader)};
@@ -114,7 +114,7 @@ static void record_error(slot *s, int64_t i, fut_status st)
     fut_trail_clear();
 }
 
-static void work(fut_loader *loader, const desk *with)
+static void work(fut_loader *loader, const workspace *with)
 {
     (void)pthread_mutex_lock(&loader->lock);
     int64_t i = 0;
@@ -137,21 +137,21 @@ static void work(fut_loader *loader, const desk *with)
 
 typedef struct thread_start {
     fut_loader *loader;
-    desk desk;
+    workspace workspace;
 } thread_start;
 
 static void destroy_start(thread_start *start)
 {
     if (start == NULL) return;
-    fut_image_fini(&start->desk.source);
-    fut_mem_free(start->desk.scratch);
+    fut_image_fini(&start->workspace.source);
+    fut_mem_free(start->workspace.scratch);
     fut_mem_free(start);
 }
 
 static void *thread_main(void *argument)
 {
     thread_start *start = argument;
-    work(start->loader, &start->desk);
+    work(start->loader, &start->workspace);
     destroy_start(start);
     return NULL;
 }
@@ -164,8 +164,8 @@ static fut_status start_thread(fut_loader *loader)
     FUT_TRY_GOTO(FUT_NEW(&start), out);
     start->loader = loader;
     if (loader->source_height != config->height || loader->source_width != config->width)
-        FUT_TRY_GOTO(fut_image_create(loader->source_width, loader->source_height, &start->desk.source), out);
-    FUT_TRY_GOTO(fut_mem_alloc(scratch_bytes(loader), 1, &start->desk.scratch), out);
+        FUT_TRY_GOTO(fut_image_create(loader->source_width, loader->source_height, &start->workspace.source), out);
+    FUT_TRY_GOTO(fut_mem_alloc(scratch_bytes(loader), 1, &start->workspace.scratch), out);
     int error_number = pthread_create(&loader->threads[loader->n_threads], NULL, thread_main, start);
     FUT_CHECK_GOTO(error_number == 0, FUT_ERR_NO_MEMORY, out, "cannot start loader thread %d of %d: %s; lower the number of threads",
                    loader->n_threads + 1, config->threads, strerror(error_number));
