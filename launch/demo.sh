@@ -16,7 +16,10 @@ say "packages"
 sh launch/install_packages.sh build run
 
 say "build"
-cmake --preset release >/dev/null
+# Without a GPU the CUDA modules would only take minutes to compile.
+cuda=OFF
+[ ! -e /dev/nvidiactl ] || cuda=AUTO
+cmake --preset release -DFUTAGO_CUDA=$cuda >/dev/null
 cmake --build --preset release
 futago=$root/build/release/futago
 begun=$(date +%s)
