@@ -200,6 +200,21 @@ static fut_status create_batches(fut_trainer *t)
     return FUT_OK;
 }
 
+/* A schedule that counts what the configuration does not say, now that the run's length is known in both. */
+static fut_status warn_of_schedule(const fut_trainer *t)
+{
+    int64_t per_epoch = fut_batches_per_epoch(t->batches);
+    bool by_steps = t->config->train.steps > 0;
+    fut_sched_run run = {.epochs = by_steps ? (t->total_steps + per_epoch - 1) / per_epoch : 0,
+                         .steps = by_steps ? 0 : t->total_steps,
+                         .is_evaluated = true};
+    fut_str text = {0};
+    fut_status st = fut_sched_warn(&t->config->scheduler, &run, &text);
+    if (st == FUT_OK && text.length > 0) FUT_WARN("%s", fut_str_text(&text));
+    fut_str_fini(&text);
+    return st;
+}
+
 static fut_status load_checkpoint(fut_trainer *t, const resume_point *point)
 {
     fut_status st = FUT_OK;
@@ -255,6 +270,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
     FUT_TRY(create_engine(t, &point, resumed));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
+    FUT_TRY(fut_comm_agree(comm, warn_of_schedule(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
     FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));
     return start_or_resume(t, &point);

@@ -57,10 +57,10 @@ static double sgd_base_lr(const void *config)
     return ((const sgd_config *)config)->lr;
 }
 
-static fut_status step(fut_optim *optim, const fut_schedule_free_args *args, const double *lr, void *y, void *grads)
+static fut_status step(fut_optim *optim, const fut_schedule_free_args *args, const double *lr, void *y, void *grads, void *v)
 {
     return optim->bk->schedule_free(optim->bk, optim->count, optim->real, args, lr, optim->control, optim->groups, y, grads, optim->slot[0],
-                                    optim->slot[1], NULL);
+                                    v, NULL);
 }
 
 static fut_status adamw_step(fut_optim *optim, const double *lr, void *y, void *grads)
@@ -73,7 +73,7 @@ static fut_status adamw_step(fut_optim *optim, const double *lr, void *y, void *
                                    .warmup = config->warmup_steps,
                                    .r = config->r,
                                    .lr_power = config->weight_lr_power};
-    return step(optim, &args, lr, y, grads);
+    return step(optim, &args, lr, y, grads, optim->slot[1]);
 }
 
 static fut_status sgd_step(fut_optim *optim, const double *lr, void *y, void *grads)
@@ -84,7 +84,7 @@ static fut_status sgd_step(fut_optim *optim, const double *lr, void *y, void *gr
                                    .warmup = config->warmup_steps,
                                    .r = config->r,
                                    .lr_power = config->weight_lr_power};
-    return step(optim, &args, lr, y, grads);
+    return step(optim, &args, lr, y, grads, NULL);
 }
 
 /* x; never in place, since the way back to y would not meet the same bits. */

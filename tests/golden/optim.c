@@ -222,8 +222,78 @@ static void three_parameters(void **state)
     }
 }
 
+/* A frozen tensor keeps its bits under every optimizer, whatever its gradient, which counts neither in the norm nor as not finite. */
+static void frozen_tensors(void **state)
+{
+    (void)state;
+    static const fut_optim_tensor tensors[] = {{0, 20, 4, 2, 1}, {20, 17, 17, 1, 0}};
+    const fut_optim_plan plan = {.tensor = tensors, .tensors = 2, .lr = {1, 0}, .weight_decay = {1, 0}, .ema = .5, .evaluate_ema = true};
+    for (int o = 0; fut_optim_choices[o] != NULL; o++) {
+        float before[COUNT], after[COUNT], g[COUNT];
+        char settings[128];
+        double squares = 0;
+        fut_step_control control;
+        trial t;
+        snprintf(settings, sizeof settings, "optimizer: {type: %s, weight_decay: 0.1}", fut_optim_choices[o]->name);
+        begin(&t, fut_test_backend("cpu"), FUT_F32, COUNT, settings);
+        for (int64_t i = 0; i < COUNT; i++) {
+            before[i] = (float)net_fill_signed_unit(net_fill_hash("parameters"), i);
+            g[i] = i < 20 ? (i % 2 ? NAN : 1e30f) : .5f;
+            if (i >= 20) squares += .25;
+        }
+        fut_test_to_device(t.bk, t.device_p, before, t.bytes);
+        FUT_TEST_OK(fut_optim_arrange(t.optim, &plan));
+        FUT_TEST_OK(fut_optim_begin(t.optim, t.device_p));
+        for (int n = 0; n < 8; n++)
+            step(&t, g);
+        fut_test_from_device(t.bk, after, t.device_p, t.bytes);
+        assert_int_equal(steps_taken(&t), 8);
+        FUT_TEST_OK(fut_optim_get_control(t.optim, &control));
+        FUT_TEST_CLOSE_F64(&control.squares, &squares, 1, 1e-12, 0);
+        if (memcmp(after, before, 20 * sizeof(float)) != 0)
+            fail_msg("%s changes what is frozen: %g is now %g", settings, before[0], after[0]);
+        for (int64_t i = 20; i < COUNT; i++)
+            assert_true(after[i] != before[i] && isfinite(after[i]));
+        end(&t);
+    }
+}
+
+static void refuse(const char *text, const char *why)
+{
+    optim_config config = {0};
+    fut_yaml_node *root = NULL;
+    FUT_TEST_OK(fut_opt_defaults(table, &config));
+    FUT_TEST_OK(fut_yaml_parse_text("case", text, strlen(text), &root));
+    FUT_TEST_FAILS(fut_opt_load(table, &config, root), FUT_ERR_CONFIG, why);
+    fut_yaml_destroy(&root);
+    fut_opt_fini(table, &config);
+}
+
+static void options_out_of_range(void **state)
+{
+    (void)state;
+    for (int o = 0; fut_optim_choices[o] != NULL; o++) {
+        char text[128];
+        snprintf(text, sizeof text, "optimizer: {type: %s, lr: -1}", fut_optim_choices[o]->name);
+        refuse(text, "lr");
+        snprintf(text, sizeof text, "optimizer: {type: %s, weight_decay: 2}", fut_optim_choices[o]->name);
+        refuse(text, "weight_decay");
+    }
+    refuse("optimizer: {type: sgd, momentum: 1}", "momentum");
+    refuse("optimizer: {type: sgd, dampening: -0.1}", "dampening");
+    refuse("optimizer: {type: sgd, nesterov: 1}", "nesterov");
+    refuse("optimizer: {type: radam, beta2: 0.5}", "beta2");
+    refuse("optimizer: {type: ranger, k: 0}", "k");
+    refuse("optimizer: {type: ranger, alpha: 0}", "alpha");
+    refuse("optimizer: {type: ranger, first_sync: never}", "first_sync");
+    refuse("optimizer: {type: schedule_free_adamw, beta1: 0}", "beta1");
+    refuse("optimizer: {type: schedule_free_sgd, warmup_steps: -1}", "warmup_steps");
+    refuse("optimizer: {type: schedulefree}", "schedule_free");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_steps_of_the_peer), cmocka_unit_test(three_parameters)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_steps_of_the_peer), cmocka_unit_test(three_parameters),
+                                       cmocka_unit_test(frozen_tensors), cmocka_unit_test(options_out_of_range)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
