@@ -175,6 +175,12 @@ static const char *lint_loss(const fut_config *config, fut_str *text)
     return loss->lint == NULL ? NULL : loss->lint(config->loss.config, text);
 }
 
+static const char *lint_miner(const fut_config *config, fut_str *text)
+{
+    const fut_miner_type *miner = config->miner.choice->payload;
+    return miner == NULL || miner->lint == NULL ? NULL : miner->lint(config->miner.config, text);
+}
+
 static const char *lint_optimizer(const fut_config *config, fut_str *text)
 {
     const fut_optim_type *optim = config->optimizer.choice->payload;
@@ -221,11 +227,14 @@ static void warn_schedule_free(const fut_config *config)
 
 fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
 {
-    static lint_of *const lints[] = {lint_loss, lint_optimizer, lint_two_averages};
+    static lint_of *const lints[] = {lint_loss, lint_miner, lint_optimizer, lint_two_averages};
     fut_str text = {0};
     fut_sched_run run = {.epochs = config->train.steps == 0 ? config->train.epochs : 0,
                          .steps = config->train.steps,
                          .is_evaluated = config->eval.every > 0};
+    fut_row_miner miner;
+    FUT_TRY(fut_miner_describe(&config->miner, &miner));
+    FUT_TRY(fut_loss_check_miner(&config->loss, &miner));
     for (size_t i = 0; i < sizeof lints / sizeof *lints; i++)
         FUT_TRY(refuse_unless_allowed(config, lints[i], allowed, allowed_count));
     fut_status st = fut_sched_warn(&config->scheduler, &run, &text);

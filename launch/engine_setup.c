@@ -3,6 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/miner/miner.h"
 #include "dist/order.h"
 #include "launch/update.h"
 
@@ -102,7 +103,9 @@ static fut_status create_step_memory(fut_engine *g)
     int64_t batch = config->train.batch;
     size_t bucket_bytes = g->info.asynchronous ? BUCKET_BYTES : 0;
     g->dim = config->model.embedding;
-    FUT_TRY(fut_loss_create(bk, &config->loss, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
+    fut_row_miner miner;
+    FUT_TRY(fut_miner_describe(&config->miner, &miner));
+    FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
     FUT_TRY(fut_update_arrange(config, g->net, g->optim));
     FUT_TRY(begin_control(g));

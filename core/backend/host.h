@@ -14,8 +14,6 @@ void fut_host_device_half(fut_backend *bk);
 void fut_host_step_decide(double squares, bool finite, fut_step_control *control);
 /* The kernel tree_rows. */
 void fut_host_tree_rows(int64_t rows, int64_t n, double *in, double *out);
-/* Row i of the kernel select_pairs: kind [batch]. */
-void fut_host_select_row(const fut_pair_rows *rows, int64_t i, uint8_t *kind);
 /* Bytes of memory that the machine has free, and has. */
 void fut_host_memory(fut_backend_info *info_out);
 

@@ -11,6 +11,51 @@
 #define FUT_FORMULA_FN static inline
 #endif
 
+/* ---- the choice of pairs ---- */
+
+/* What pair_margin and multi_similarity do with a pair; nearest_neg and farthest_pos of its row, +inf and -inf without any. */
+FUT_FORMULA_FN bool fut_row_mines(const fut_row_miner *m, bool positive, double far, double nearest_neg, double farthest_pos)
+{
+    if (m->kind == FUT_MINER_PAIR_MARGIN) return positive ? far > m->sign * m->pos_margin : far < m->sign * m->neg_margin;
+    return positive ? far + m->epsilon > nearest_neg : far - m->epsilon < farthest_pos;
+}
+
+/* Which pair of a side a strategy takes: the farthest or the nearest of those strictly between two bounds. */
+typedef struct fut_row_pick {
+    bool positive, farthest;
+    double above, below;
+} fut_row_pick;
+
+FUT_FORMULA_FN bool fut_row_pick_takes(const fut_row_pick *pick, uint8_t kind, double far)
+{
+    return kind == (pick->positive ? FUT_PAIR_POSITIVE : FUT_PAIR_NEGATIVE) && far > pick->above && far < pick->below;
+}
+
+/* Does the choice of the positive wait for that of the negative? */
+FUT_FORMULA_FN bool fut_row_picks_negative_first(const fut_row_miner *m)
+{
+    return m->pos == FUT_STRATEGY_SEMIHARD;
+}
+
+/* The pick of one side; other: far of the other side's choice, where there is one and the strategy asks for it. */
+FUT_FORMULA_FN fut_row_pick fut_row_pick_of(const fut_row_miner *m, bool positive, double other)
+{
+    const fut_miner_strategy strategy = positive ? m->pos : m->neg;
+    fut_row_pick pick = {positive, positive ? strategy != FUT_STRATEGY_EASY : strategy == FUT_STRATEGY_EASY, -INFINITY, INFINITY};
+    if (strategy == FUT_STRATEGY_SEMIHARD && positive) pick.below = other;
+    if (strategy == FUT_STRATEGY_SEMIHARD && !positive) pick.above = other;
+    return pick;
+}
+
+/* What is left of a pair once the row's choices (places, -1 for none) are known. */
+FUT_FORMULA_FN uint8_t fut_row_picked(const fut_row_miner *m, uint8_t kind, int64_t j, int64_t chosen_pos, int64_t chosen_neg)
+{
+    const bool all_pos = m->pos == FUT_STRATEGY_ALL, all_neg = m->neg == FUT_STRATEGY_ALL;
+    const bool whole = all_pos || all_neg || (chosen_pos >= 0 && chosen_neg >= 0);
+    const bool taken = kind == FUT_PAIR_POSITIVE ? all_pos || j == chosen_pos : all_neg || j == chosen_neg;
+    return whole && taken ? kind : (uint8_t)FUT_PAIR_LEFT_OUT;
+}
+
 /* ---- items and what they weigh ---- */
 
 FUT_FORMULA_FN bool fut_row_keeps(const fut_row_loss *k, double loss)

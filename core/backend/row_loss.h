@@ -15,8 +15,39 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What compares two embeddings. */
+typedef enum fut_distance { FUT_DISTANCE_COSINE, FUT_DISTANCE_L2, FUT_DISTANCE_DOT } fut_distance;
+
 /* What a pair is to the loss; uint8_t in `kind`. */
 enum { FUT_PAIR_LEFT_OUT, FUT_PAIR_POSITIVE, FUT_PAIR_NEGATIVE };
+
+/* How a row's pairs are chosen. Far is sign * v: larger for what is less alike. Of equals the lowest place in the batch is taken.
+ *
+ *     pair_margin        positives farther than pos_margin, negatives nearer than neg_margin
+ *     easy_hard          one pair a side by its strategy; a row that lacks a side is left out whole, unless the other side takes all
+ *     multi_similarity   positives farther than the nearest negative less epsilon, negatives nearer than the farthest positive plus epsilon
+ */
+typedef enum fut_row_miner_kind {
+    FUT_MINER_ALL_PAIRS,
+    FUT_MINER_PAIR_MARGIN,
+    FUT_MINER_EASY_HARD,
+    FUT_MINER_MULTI_SIMILARITY
+} fut_row_miner_kind;
+
+/* hard: the farthest positive, the nearest negative; easy: the other way round; semihard: the nearest negative farther than the positive
+ * chosen, the farthest positive nearer than the negative chosen. */
+typedef enum fut_miner_strategy { FUT_STRATEGY_EASY, FUT_STRATEGY_HARD, FUT_STRATEGY_SEMIHARD, FUT_STRATEGY_ALL } fut_miner_strategy;
+
+typedef struct fut_row_miner {
+    fut_row_miner_kind kind;
+    fut_distance distance;
+    double sign;                         /* +1: v is a distance, -1: a similarity */
+    double pos_margin, neg_margin;       /* pair_margin */
+    fut_miner_strategy pos, neg;         /* easy_hard */
+    double epsilon;                      /* multi_similarity */
+    bool of_triplets;                    /* chooses triplets, for the triplet loss alone: those with above < sign (v_n - v_p) <= up_to */
+    double triplet_above, triplet_up_to; /* of_triplets */
+} fut_row_miner;
 
 typedef enum fut_row_loss_kind {
     FUT_ROW_CONTRASTIVE,

@@ -48,23 +48,45 @@ static fut_status create_spread(fut_loss *loss)
     return bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de);
 }
 
-fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, fut_dtype real, int64_t max_batch, int64_t max_rows, int64_t dim,
-                           fut_loss **loss_out)
+fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner)
+{
+    const fut_loss_common *common = config->config;
+    if (!miner->of_triplets) return FUT_OK;
+    FUT_CHECK(
+        describe(config->choice->payload, common).kind == FUT_ROW_TRIPLET, FUT_ERR_CONFIG,
+        "a miner of triplets for the loss %s, which has pairs: use loss triplet, or miner batch_hard, pair_margin or multi_similarity",
+        config->choice->name);
+    FUT_CHECK((int)miner->distance == common->distance, FUT_ERR_CONFIG,
+              "the miner's distance is %s and the loss's is %s: a miner of triplets needs the loss's own",
+              fut_loss_distance_names[miner->distance], fut_loss_distance_names[common->distance]);
+    return FUT_OK;
+}
+
+fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,
+                           int64_t max_rows, int64_t dim, fut_loss **loss_out)
 {
     fut_status st = FUT_OK;
     fut_loss *loss = NULL;
     const fut_loss_type *type = config->choice->payload;
     size_t width = fut_dtype_size(real);
     size_t pairs = (size_t)(max_rows * max_batch);
+    static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
+    if (miner == NULL) miner = &all_pairs;
+    FUT_TRY_GOTO(fut_loss_check_miner(config, miner), out);
     FUT_TRY_GOTO(FUT_NEW(&loss), out);
-    *loss = (fut_loss){.type = type,
-                       .row = describe(type, config->config),
+    *loss = (fut_loss){.row = describe(type, config->config),
+                       .miner = *miner,
+                       .symmetric = type->symmetric && (miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN),
                        .distance = (fut_distance)((const fut_loss_common *)config->config)->distance,
                        .bk = bk,
                        .real = real,
                        .max_batch = max_batch,
                        .max_rows = max_rows,
                        .dim = dim};
+    if (miner->of_triplets) {
+        loss->row.triplet_above = miner->triplet_above;
+        loss->row.triplet_up_to = miner->triplet_up_to;
+    }
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->unit), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_batch * width, &loss->norm), out);
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->v), out);
@@ -93,7 +115,13 @@ void fut_loss_destroy(fut_loss **loss)
 
 bool fut_loss_is_symmetric(const fut_loss *loss)
 {
-    return loss->type->symmetric;
+    return loss->symmetric;
+}
+
+/* [batch, dim]: unit, or the embeddings as they are. */
+static const void *rows_compared(const fut_loss *loss, fut_distance distance)
+{
+    return distance == FUT_DISTANCE_DOT ? loss->e : loss->unit;
 }
 
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image)
@@ -102,8 +130,8 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     loss->batch = batch;
     loss->label = label;
     loss->image = image;
-    loss->h = loss->distance == FUT_DISTANCE_DOT ? e : loss->unit;
-    if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
+    loss->e = e;
+    loss->h = rows_compared(loss, loss->distance);
     return loss->bk->normalize_rows(loss->bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL);
 }
 
@@ -114,13 +142,24 @@ static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row,
     return FUT_OK;
 }
 
-/* v, kind, g and sums of the rows. */
+/* v of the rows, by a distance. */
+static fut_status compare(fut_loss *loss, const fut_pair_rows *rows, fut_distance distance, void *v)
+{
+    fut_backend *bk = loss->bk;
+    const void *h = rows_compared(loss, distance);
+    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, h, v, NULL));
+    return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, v, NULL) : FUT_OK;
+}
+
+/* v, kind, g and sums of the rows. What the miner measures on its own account goes where g will be. */
 static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double *sums)
 {
     fut_backend *bk = loss->bk;
-    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, loss->h, loss->v, NULL));
-    if (loss->row.l2) FUT_TRY(bk->l2_rows(bk, rows, loss->real, loss->norm, loss->h, loss->v, NULL));
-    FUT_TRY(bk->select_pairs(bk, rows, loss->kind, NULL));
+    bool miner_measures = loss->miner.kind != FUT_MINER_ALL_PAIRS && loss->miner.distance != loss->distance;
+    void *mined = miner_measures ? loss->g : loss->v;
+    FUT_TRY(compare(loss, rows, loss->distance, loss->v));
+    if (miner_measures) FUT_TRY(compare(loss, rows, loss->miner.distance, mined));
+    FUT_TRY(bk->select_pairs(bk, rows, &loss->miner, loss->real, mined, loss->kind, NULL));
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
 }
 

@@ -36,9 +36,6 @@ typedef struct fut_loss_report {
     double mean_pos, mean_neg;     /* mean similarity or distance of each kind */
 } fut_loss_report;
 
-/* What compares two embeddings. */
-typedef enum fut_distance { FUT_DISTANCE_COSINE, FUT_DISTANCE_L2, FUT_DISTANCE_DOT } fut_distance;
-
 /* The options every loss has: its config begins with them, its table with FUT_LOSS_OPTIONS. */
 typedef struct fut_loss_common {
     int distance, reducer; /* fut_distance; the words of fut_loss_reducer_names */
@@ -83,15 +80,16 @@ typedef struct fut_loss_type {
 } fut_loss_type;
 
 struct fut_loss {
-    const fut_loss_type *type;
     fut_row_loss row;
+    fut_row_miner miner;
+    bool symmetric;
     fut_distance distance;
     fut_backend *bk;
     fut_dtype real;
     int64_t max_batch, max_rows, dim;
     const int64_t *label, *image; /* of the batch begun; borrowed */
     int64_t batch;
-    const void *h;     /* what is compared: unit, or the embeddings as they are */
+    const void *e, *h; /* the embeddings; what is compared of them: unit, or e */
     void *unit, *norm; /* device [max_batch, dim], [max_batch] */
     void *v, *g;       /* device [max_rows, max_batch] */
     uint8_t *kind;     /* device [max_rows, max_batch] */
@@ -103,9 +101,12 @@ struct fut_loss {
 /* NULL-terminated choices for `loss: {type: ...}`; payload is the fut_loss_type. */
 extern const fut_opt_choice *const fut_loss_choices[];
 
-/* Errors: FUT_ERR_NO_MEMORY. */
-fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, fut_dtype real, int64_t max_batch, int64_t max_rows, int64_t dim,
-                           fut_loss **loss_out) FUT_MUST_CHECK;
+/* Can the loss have this miner? Errors: FUT_ERR_CONFIG. */
+fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner) FUT_MUST_CHECK;
+
+/* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's, FUT_ERR_NO_MEMORY. */
+fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,
+                           int64_t max_rows, int64_t dim, fut_loss **loss_out) FUT_MUST_CHECK;
 void fut_loss_destroy(fut_loss **loss);
 /* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
 bool fut_loss_is_symmetric(const fut_loss *loss);

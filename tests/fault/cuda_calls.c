@@ -135,6 +135,7 @@ static fut_status forward_and_back(run *r)
 static fut_status finish_step(run *r)
 {
     fut_backend *bk = r->bk;
+    static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
     static const fut_row_loss loss = {
         .kind = FUT_ROW_CONTRASTIVE, .sign = -1, .pos_margin = 1, .neg_margin = .05, .high = INFINITY, .mean = true};
     static const fut_adam_args adam = {.beta1 = .9, .beta2 = .999, .eps = 1e-8};
@@ -145,7 +146,7 @@ static fut_status finish_step(run *r)
     FUT_TRY(bk->linear(bk, N, C, EMBEDDING, FUT_F32, r->pooled, r->w, r->b, r->e, NULL));
     FUT_TRY(bk->normalize_rows(bk, N, EMBEDDING, FUT_F32, r->e, r->h, r->norm, NULL));
     FUT_TRY(bk->similarity_rows(bk, &r->rows, FUT_F32, r->h, r->sim, NULL));
-    FUT_TRY(bk->select_pairs(bk, &r->rows, r->kind, NULL));
+    FUT_TRY(bk->select_pairs(bk, &r->rows, &all_pairs, FUT_F32, r->sim, r->kind, NULL));
     FUT_TRY(bk->row_loss(bk, &r->rows, &loss, FUT_F32, r->sim, r->kind, r->dsim, r->sums, NULL));
     FUT_TRY(bk->row_loss_weigh(bk, &r->rows, &loss, FUT_F32, r->kind, r->sums, r->dsim, NULL));
     FUT_TRY(bk->rows_times(bk, &r->rows, FUT_F32, 2, r->dsim, r->h, r->dh, NULL));

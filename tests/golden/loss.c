@@ -1,8 +1,9 @@
-/* Every loss against pytorch-metric-learning (make_loss.py): value, pairs and gradient, on ref in f64 and f32 and on cpu; dealt to 1, 2 and
- * 3 shards, where the tree must give the same sums and, of a symmetric loss, every row the same bits of gradient. */
+/* Every loss and miner against pytorch-metric-learning (make_loss.py): value, pairs and gradient, on ref in f64 and f32 and on cpu; dealt
+ * to 1, 2 and 3 shards, where the tree must give the same sums and, of a symmetric loss, every row the same bits of gradient. */
 #include "core/loss/loss.h"
 #include "core/base/mem.h"
 #include "core/base/yaml.h"
+#include "core/miner/miner.h"
 #include "dist/comm.h"
 #include "dist/reduce.h"
 #include "tests/support/device.h"
@@ -17,7 +18,7 @@
 enum { BATCH_MAX = 37, DIM_MAX = 24, SHARDS_MAX = 3, VALUES_MAX = BATCH_MAX * DIM_MAX };
 
 typedef struct golden {
-    char name[64], config[160];
+    char name[64], config[256], kinds[BATCH_MAX][BATCH_MAX + 1]; /* of each photo's pairs, as characters; "-" not told */
     int64_t n, dim;
     double loss, active_pos, active_neg, count_pos, count_neg; /* active_pos -1: no counts */
     int64_t label[BATCH_MAX], image[BATCH_MAX];
@@ -28,14 +29,14 @@ typedef struct golden {
 static bool read_case(FILE *f, golden *g)
 {
     long long n, dim;
-    if (fscanf(f, " case %63s %lld %lld %159[^\n]", g->name, &n, &dim, g->config) != 4) return false;
+    if (fscanf(f, " case %63s %lld %lld %255[^\n]", g->name, &n, &dim, g->config) != 4) return false;
     assert_true(n <= BATCH_MAX && dim <= DIM_MAX);
     g->n = n;
     g->dim = dim;
     assert_int_equal(fscanf(f, "%lf %lf %lf %lf %lf", &g->loss, &g->active_pos, &g->active_neg, &g->count_pos, &g->count_neg), 5);
     for (int64_t i = 0; i < g->n; i++) {
         long long label, image;
-        assert_int_equal(fscanf(f, "%lld %lld", &label, &image), 2);
+        assert_int_equal(fscanf(f, "%lld %lld %37s", &label, &image, g->kinds[i]), 3);
         g->label[i] = label;
         g->image[i] = image;
         for (int64_t k = 0; k < 2 * g->dim; k++)
@@ -50,20 +51,19 @@ typedef struct oracle {
     double tolerance; /* of the loss, and of a row's gradient relative to its norm */
 } oracle;
 
-/* `loss: {...}` of a case, as a configuration has it. */
+/* A case's configuration. */
 typedef struct loss_config {
-    fut_opt_variant loss;
+    fut_opt_variant loss, miner;
 } loss_config;
 
-static const fut_opt config_table[] = {FUT_OPT_VARIANT(loss_config, loss, "contrastive", fut_loss_choices, ""), FUT_OPT_END};
+static const fut_opt config_table[] = {FUT_OPT_VARIANT(loss_config, loss, "contrastive", fut_loss_choices, ""),
+                                       FUT_OPT_VARIANT(loss_config, miner, "none", fut_miner_choices, ""), FUT_OPT_END};
 
 static void configure(const golden *g, loss_config *config)
 {
-    char text[256];
     fut_yaml_node *root = NULL;
-    snprintf(text, sizeof text, "loss: %s", g->config);
     FUT_TEST_OK(fut_opt_defaults(config_table, config));
-    FUT_TEST_OK(fut_yaml_parse_text("case", text, strlen(text), &root));
+    FUT_TEST_OK(fut_yaml_parse_text("case", g->config, strlen(g->config), &root));
     FUT_TEST_OK(fut_opt_load(config_table, config, root));
     fut_yaml_destroy(&root);
 }
@@ -75,6 +75,17 @@ static void convert(fut_dtype real, void *to, const double *from, int64_t n)
             ((double *)to)[i] = from[i];
         else
             ((float *)to)[i] = (float)from[i];
+}
+
+/* The choice of the rows' pairs is the peer's, pair for pair. */
+static void check_kinds(fut_backend *bk, const golden *g, const fut_loss *loss, const int64_t *row, int64_t n)
+{
+    uint8_t kind[BATCH_MAX * BATCH_MAX];
+    fut_test_from_device(bk, kind, loss->kind, (size_t)(n * g->n));
+    for (int64_t i = 0; i < n * g->n; i++)
+        if (g->kinds[row[i / g->n]][i % g->n] != '0' + kind[i])
+            fail_msg("%s: the pair %lld, %lld is %d, the peer's %c", g->name, (long long)row[i / g->n], (long long)(i % g->n), kind[i],
+                     g->kinds[row[i / g->n]][i % g->n]);
 }
 
 /* What the shards do to every embedding, summed over them. */
@@ -102,6 +113,7 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
                 bool *symmetric)
 {
     loss_config config = {0};
+    fut_row_miner miner;
     fut_loss *loss = NULL;
     fut_comm *comm = NULL;
     double e[VALUES_MAX], de[VALUES_MAX], mine[SHARDS_MAX][FUT_LOSS_SUMS];
@@ -121,12 +133,14 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
                       fut_test_device(bk, NULL, (size_t)g->n * row_bytes)};
     const int64_t *rows = device[3];
     FUT_TEST_OK(fut_comm_create_self(&comm));
-    FUT_TEST_OK(fut_loss_create(bk, &config.loss, o->real, g->n, g->n, g->dim, &loss));
+    FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, &miner, o->real, g->n, g->n, g->dim, &loss));
     FUT_TEST_OK(fut_loss_begin(loss, g->n, device[0], device[1], device[2]));
     for (int s = 0; s < shards; s++) {
         fut_shard_range(s, shards, g->n, &first[s], &end[s]);
         FUT_TEST_OK(fut_loss_rows(loss, end[s] - first[s], rows + first[s], device[4]));
         fut_test_from_device(bk, mine[s], device[4], sizeof mine[s]);
+        if (g->kinds[0][0] != '-') check_kinds(bk, g, loss, row + first[s], end[s] - first[s]);
     }
     FUT_TEST_OK(fut_tree_sum_f64(comm, shards, mine[0], FUT_LOSS_SUMS, FUT_LOSS_SUMS, sums, "sums"));
     fut_test_to_device(bk, device[4], sums, sizeof mine[0]);
@@ -213,6 +227,7 @@ static void on(const char *backend, fut_dtype real)
 {
     check(GOLDEN "contrastive.txt", 20, &(oracle){backend, real, real == FUT_F64 ? 1e-11 : 2e-6});
     check(GOLDEN "rows.txt", 200, &(oracle){backend, real, real == FUT_F64 ? 1e-9 : 1e-4});
+    check(GOLDEN "miners.txt", 100, &(oracle){backend, real, real == FUT_F64 ? 1e-9 : 1e-4});
 }
 
 static void on_ref_f64(void **state)

@@ -3,11 +3,13 @@
 
 loss/contrastive.txt   the contrastive loss on cosine similarity
 loss/rows.txt          every loss on several distances, with several reducers
+loss/miners.txt        every miner with its strategies, in front of a loss of pairs and of triplets
 
     case NAME batch dim
-    {the loss's configuration}
+    {loss: {its configuration}, miner: {its configuration}}
     loss  active positives  active negatives  positives  negatives           -1: not told by the peer
-    label image e[0] .. e[dim-1]  de[0] .. de[dim-1]                          one line a photo
+    label image kinds e[0] .. e[dim-1]  de[0] .. de[dim-1]                    one line a photo; kinds: what its pairs with each photo
+                                                                              are, 0 left out, 1 positive, 2 negative; - not told
 
 Pairs of a photo with itself (the same image twice in the batch) are taken out of what the peer is given, as futago leaves them out.
 Where similarities meet a margin, rows have exact unit vectors (one-hot, or all of one size in a power of 4 dimensions), so that no
@@ -29,6 +31,13 @@ from pytorch_metric_learning.losses import (
     NTXentLoss,
     SupConLoss,
     TripletMarginLoss,
+)
+from pytorch_metric_learning.miners import (
+    BatchEasyHardMiner,
+    BatchHardMiner,
+    MultiSimilarityMiner,
+    PairMarginMiner,
+    TripletMarginMiner,
 )
 from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer, SumReducer, ThresholdReducer
 
@@ -119,9 +128,13 @@ def triplet_indices(labels, images):
     return torch.where(positives[:, :, None] & negatives[:, None, :])
 
 
-def peer(loss, e, labels, images):
-    """Value and gradient; the peer chooses the pairs itself where no photo is there twice."""
+def peer(loss, e, labels, images, indices=None):
+    """Value and gradient, of the pairs or triplets a miner chose; the peer chooses all itself where no photo is there twice."""
     leaf = torch.tensor(e, requires_grad=True)
+    if indices is not None:
+        value = loss(leaf, torch.tensor(labels), indices)
+        value.backward()
+        return value.item(), leaf.grad.numpy()
     chosen = triplet_indices if isinstance(loss, TripletMarginLoss) else pair_indices
     value = loss(leaf, torch.tensor(labels), chosen(labels, images))
     if len(set(images)) == len(images):
@@ -140,14 +153,14 @@ def contrastive_counts(e, labels, images, pos_margin, neg_margin):
     return active + [int(positives.sum()), int(negatives.sum())]
 
 
-def write_case(f, name, config, loss, e, labels, images, counts, exact):
+def write_case(f, name, config, loss, e, labels, images, counts, exact, indices=None, kinds=None):
     images = images or list(range(100, 100 + len(labels)))
-    value, de = peer(loss, e, labels, images)
+    value, de = peer(loss, e, labels, images, indices)
     f.write(f"case {name.replace(' ', '_')} {e.shape[0]} {e.shape[1]}\n{config}\n")
     f.write(" ".join([f"{value:.15g}", *map(str, counts)]) + "\n")
     for i in range(len(labels)):
         numbers = [f"{v:.17g}" if exact else f"{v:.4f}" for v in e[i]] + [f"{v:.12g}" for v in de[i]]
-        f.write(" ".join([str(labels[i]), str(images[i]), *numbers]) + "\n")
+        f.write(" ".join([str(labels[i]), str(images[i]), kinds[i] if kinds else "-", *numbers]) + "\n")
 
 
 # name in a configuration, class of the peer, the peer's own distance and reducer, more options: ours and the peer's
@@ -192,7 +205,65 @@ def row_cases():
                     if r == "threshold":
                         options += ", low: 0.17, high: 1.9"
                     loss = cls(distance=DISTANCES[d](**({"normalize_embeddings": False} if d == "dot" else {})), reducer=REDUCERS[r](), **theirs)
-                    yield f"{name} {d} {r} {batch[0]}", f"{{{options}}}", loss, (np.round(batch[1], 4), *batch[2:])
+                    yield f"{name} {d} {r} {batch[0]}", f"{{loss: {{{options}}}}}", loss, (np.round(batch[1], 4), *batch[2:])
+
+
+STRATEGIES = [("easy", "semihard"), ("hard", "easy"), ("semihard", "hard"), ("semihard", "easy"), ("all", "hard"), ("easy", "all")]
+
+# configuration, and the peer
+MINERS = [
+    ("type: pair_margin", PairMarginMiner()),
+    ("type: pair_margin, distance: cosine, pos_margin: 0.8, neg_margin: 0.2", PairMarginMiner(0.8, 0.2, distance=CosineSimilarity())),
+    ("type: batch_hard", BatchHardMiner()),
+    ("type: batch_hard, distance: cosine", BatchHardMiner(distance=CosineSimilarity())),
+    ("type: multi_similarity", MultiSimilarityMiner()),
+    ("type: multi_similarity, distance: l2, epsilon: 0.3", MultiSimilarityMiner(epsilon=0.3, distance=LpDistance())),
+    *(
+        (f"type: batch_easy_hard, distance: {d}, pos_strategy: {p}, neg_strategy: {n}", BatchEasyHardMiner(p, n, distance=DISTANCES[d]()))
+        for d in ("l2", "cosine")
+        for p, n in STRATEGIES
+    ),
+]
+TRIPLET_MINERS = [
+    (d, f"type: triplet_margin, distance: {d}, type_of_triplets: {t}", TripletMarginMiner(type_of_triplets=t, distance=DISTANCES[d]()))
+    for d in ("l2", "cosine")
+    for t in ("all", "hard", "semihard", "easy")
+]
+
+
+def kinds_of(indices, n):
+    a1, p, a2, q = (indices[0], indices[1], indices[0], indices[2]) if len(indices) == 3 else indices
+    kinds = np.zeros((n, n), int)
+    kinds[a1, p] = 1
+    kinds[a2, q] = 2
+    return ["".join(map(str, row)) for row in kinds]
+
+
+def miner_cases():
+    """arguments of write_case after the file"""
+    pairs = ("type: contrastive, distance: l2, pos_margin: 0.1, neg_margin: 1", ContrastiveLoss(0.1, 1))
+    for batch, e, labels, images in row_batches():
+        if images:
+            continue  # the peer's miners do not know that a photo is there twice
+        e = np.round(e, 4)
+        x, y = torch.tensor(e), torch.tensor(labels)
+        for config, miner in MINERS:
+            losses = [pairs]
+            if "batch_hard" in config or "multi" in config:
+                losses.append(("type: triplet, margin: 0.3", TripletMarginLoss(0.3)))
+            for ours, loss in losses:
+                indices = miner(x, y)
+                if all(len(i) <= 1 for i in indices):
+                    continue  # the peer makes the loss of a single pair 0
+                yield (config.replace(",", "") + " " + batch)[:60], f"{{loss: {{{ours}}}, miner: {{{config}}}}}", loss, e, labels, None, [
+                    -1
+                ] * 4, False, indices, kinds_of(indices, len(labels))
+        for d, config, miner in TRIPLET_MINERS:
+            loss = TripletMarginLoss(0.3, distance=DISTANCES[d]())
+            ours = f"type: triplet, margin: 0.3, distance: {d}"
+            yield (config.replace(",", "") + " " + batch)[:60], f"{{loss: {{{ours}}}, miner: {{{config}}}}}", loss, e, labels, None, [
+                -1
+            ] * 4, False, miner(x, y)
 
 
 def main():
@@ -203,11 +274,15 @@ def main():
         for name, e, labels, images, pos, neg in cases():
             loss = ContrastiveLoss(pos_margin=pos, neg_margin=neg, distance=CosineSimilarity())
             counts = contrastive_counts(e, labels, images or list(range(len(labels))), pos, neg)
-            write_case(f, name, f"{{type: contrastive, pos_margin: {pos}, neg_margin: {neg}}}", loss, e, labels, images, counts, True)
+            write_case(f, name, f"{{loss: {{type: contrastive, pos_margin: {pos}, neg_margin: {neg}}}}}", loss, e, labels, images, counts, True)
     with open(os.path.join(HERE, "rows.txt"), "w") as f:
         f.write(made)
         for name, config, loss, (e, labels, images) in row_cases():
             write_case(f, name, config, loss, e, labels, images, [-1] * 4, False)
+    with open(os.path.join(HERE, "miners.txt"), "w") as f:
+        f.write(made)
+        for case in miner_cases():
+            write_case(f, *case)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ static void check_loss(fut_backend *bk, const fut_opt_choice *choice)
     double dealt_gradient[BATCH * DIM], gradient[BATCH * DIM];
     FUT_TEST_OK(fut_mem_alloc(1, choice->config_size, &variant.config));
     FUT_TEST_OK(fut_opt_defaults(choice->options, variant.config));
-    FUT_TEST_OK(fut_loss_create(bk, &variant, FUT_F64, BATCH, BATCH, DIM, &b.loss));
+    FUT_TEST_OK(fut_loss_create(bk, &variant, NULL, FUT_F64, BATCH, BATCH, DIM, &b.loss));
     gradcheck_fill(b.e, BATCH * DIM, 1);
     batch_loss(&b);
     if (!fut_loss_is_symmetric(b.loss)) spread(&b);

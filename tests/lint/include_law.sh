@@ -18,7 +18,8 @@ allowed()
     core/base) echo 'core/base/' ;;
     core/tensor) echo 'core/(base|tensor)/' ;;
     core/backend*) echo 'core/(base|tensor|backend)/' ;;
-    core/nn | core/loss | core/miner | core/optim | core/sched | core/metric) echo "core/(base|tensor)/|core/backend/backend\.h|$1/" ;;
+    core/loss) echo "core/(base|tensor)/|core/backend/(backend|row_formulas)\.h|$1/" ;;
+    core/nn | core/miner | core/optim | core/sched | core/metric) echo "core/(base|tensor)/|core/backend/backend\.h|$1/" ;;
     core/backbone) echo 'core/(base|tensor|nn|backbone)/|core/backend/backend\.h' ;;
     dist/nccl) echo 'core/(base|tensor)/|core/backend/backend\.h|dist/' ;;
     data | dist) echo "core/(base|tensor)/|core/backend/backend\.h|$1/" ;;

@@ -1,26 +1,34 @@
-/* The lint of the contrastive loss, which a configuration that cannot learn runs into, and batches that were not planned for. */
+/* The lint of losses and miners, which a configuration that cannot learn runs into; miners that contradict themselves or the loss; batches
+ * that were not planned for. */
 #include "core/loss/loss.h"
 #include "core/base/yaml.h"
+#include "core/miner/miner.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct loss_config {
-    fut_opt_variant loss;
+    fut_opt_variant loss, miner;
 } loss_config;
 
-static const fut_opt table[] = {FUT_OPT_VARIANT(loss_config, loss, "contrastive", fut_loss_choices, ""), FUT_OPT_END};
+static const fut_opt table[] = {FUT_OPT_VARIANT(loss_config, loss, "contrastive", fut_loss_choices, ""),
+                                FUT_OPT_VARIANT(loss_config, miner, "none", fut_miner_choices, ""), FUT_OPT_END};
 
-static void configure(double pos_margin, double neg_margin, loss_config *config)
+static void configure_text(const char *text, loss_config *config)
 {
-    char text[128];
     fut_yaml_node *root = NULL;
-    snprintf(text, sizeof text, "loss: {type: contrastive, pos_margin: %.17g, neg_margin: %.17g}", pos_margin, neg_margin);
     FUT_TEST_OK(fut_opt_defaults(table, config));
     FUT_TEST_OK(fut_yaml_parse_text("case", text, strlen(text), &root));
     FUT_TEST_OK(fut_opt_load(table, config, root));
     fut_yaml_destroy(&root);
+}
+
+static void configure(double pos_margin, double neg_margin, loss_config *config)
+{
+    char text[128];
+    snprintf(text, sizeof text, "loss: {type: contrastive, pos_margin: %.17g, neg_margin: %.17g}", pos_margin, neg_margin);
+    configure_text(text, config);
 }
 
 /* What `--allow` takes, or NULL; the proof into `proof`. */
@@ -61,6 +69,81 @@ static void margins_that_can_learn_pass(void **state)
     }
 }
 
+/* What `--allow` takes for the loss or the miner of a configuration, or NULL. */
+static const char *lint_text(const char *text, fut_str *proof)
+{
+    loss_config config = {0};
+    configure_text(text, &config);
+    const fut_loss_type *loss = config.loss.choice->payload;
+    const fut_miner_type *miner = config.miner.choice->payload;
+    const char *name = loss->lint == NULL ? NULL : loss->lint(config.loss.config, proof);
+    if (name == NULL && miner != NULL && miner->lint != NULL) name = miner->lint(config.miner.config, proof);
+    fut_opt_fini(table, &config);
+    return name;
+}
+
+static void settings_that_cannot_learn_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *name, *proof;
+    } cases[] = {
+        {"loss: {type: contrastive, distance: l2}", "collapsed_minimum", "every pair with a distance from 0.05 to 1 costs nothing"},
+        {"loss: {type: contrastive, distance: l2, pos_margin: 0, neg_margin: 0}", "collapsed_minimum", "pos_margin: 0, neg_margin: 1"},
+        {"loss: {type: contrastive, distance: l2, pos_margin: 0, neg_margin: 1}", NULL, ""},
+        {"loss: {type: contrastive, distance: dot, pos_margin: 0, neg_margin: 1}", "collapsed_minimum", "one vector of squared length 1"},
+        {"loss: {type: contrastive, distance: dot}", NULL, ""},
+        {"loss: {type: triplet, margin: 0}", "collapsed_minimum", "every triplet costs [0]+ = 0"},
+        {"loss: {type: triplet, margin: 0, smooth: true}", NULL, ""},
+        {"loss: triplet", NULL, ""},
+        {"miner: pair_margin", NULL, ""},
+        {"miner: {type: pair_margin, pos_margin: 2, neg_margin: 0}", "never_selects", "no two unit vectors are farther apart than 2"},
+        {"miner: {type: pair_margin, distance: cosine, pos_margin: -1, neg_margin: 1}", "never_selects", "no similarity is below -1"},
+        {"miner: {type: triplet_margin, margin: 0, type_of_triplets: semihard}", "never_selects", "semihard triplet with margin 0"},
+        {"miner: {type: triplet_margin, margin: 0, type_of_triplets: hard}", NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fut_str proof = {0};
+        const char *name = lint_text(cases[i].text, &proof);
+        if (cases[i].name == NULL ? name != NULL : name == NULL || strcmp(name, cases[i].name) != 0)
+            fail_msg("%s: %s", cases[i].text, name == NULL ? "passes" : name);
+        assert_non_null(strstr(fut_str_text(&proof), cases[i].proof));
+        fut_str_fini(&proof);
+    }
+}
+
+static void miners_that_contradict_are_refused(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"easy", "hard", "semihard", "all"};
+    fut_row_miner miner;
+    for (int p = 0; p < 4; p++)
+        for (int n = 0; n < 4; n++) {
+            char text[128];
+            loss_config config = {0};
+            bool bad =
+                (p == FUT_STRATEGY_SEMIHARD && n >= FUT_STRATEGY_SEMIHARD) || (n == FUT_STRATEGY_SEMIHARD && p >= FUT_STRATEGY_SEMIHARD);
+            snprintf(text, sizeof text, "miner: {type: batch_easy_hard, pos_strategy: %s, neg_strategy: %s}", words[p], words[n]);
+            configure_text(text, &config);
+            if (bad)
+                FUT_TEST_FAILS(fut_miner_describe(&config.miner, &miner), FUT_ERR_CONFIG,
+                               "semihard compares with the other side's one choice");
+            else
+                FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));
+            fut_opt_fini(table, &config);
+        }
+    static const char *const pairs[][2] = {
+        {"{loss: contrastive, miner: triplet_margin}", "a miner of triplets for the loss contrastive, which has pairs"},
+        {"{loss: {type: triplet, distance: cosine}, miner: triplet_margin}", "the miner's distance is l2 and the loss's is cosine"}};
+    for (int i = 0; i < 2; i++) {
+        loss_config config = {0};
+        configure_text(pairs[i][0], &config);
+        FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));
+        FUT_TEST_FAILS(fut_loss_check_miner(&config.loss, &miner), FUT_ERR_CONFIG, pairs[i][1]);
+        fut_opt_fini(table, &config);
+    }
+}
+
 static void unplanned_batches_are_refused(void **state)
 {
     (void)state;
@@ -74,7 +157,7 @@ static void unplanned_batches_are_refused(void **state)
     float de[(ROWS + 1) * DIM];
     configure(1, 0.05, &config);
     FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
-    FUT_TEST_OK(fut_loss_create(bk, &config.loss, FUT_F32, PLANNED, ROWS, DIM, &loss));
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, NULL, FUT_F32, PLANNED, ROWS, DIM, &loss));
     FUT_TEST_FAILS(fut_loss_begin(loss, PLANNED + 1, e, label, image), FUT_ERR_SHAPE, "a batch of 5, planned for 4");
     FUT_TEST_OK(fut_loss_begin(loss, PLANNED, e, label, image));
     FUT_TEST_FAILS(fut_loss_rows(loss, ROWS + 1, row, sums), FUT_ERR_SHAPE, "a shard of 3 rows, planned for 2");
@@ -87,6 +170,8 @@ static void unplanned_batches_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(margins_of_a_distance_are_refused), cmocka_unit_test(margins_that_can_learn_pass),
+                                       cmocka_unit_test(settings_that_cannot_learn_are_refused),
+                                       cmocka_unit_test(miners_that_contradict_are_refused),
                                        cmocka_unit_test(unplanned_batches_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* Immediate kernels of row losses: rows are dealt to the threads. */
 #include "core/backend/cpu/cpu_impl.h"
-#include "core/backend/host.h"
 #include "core/backend/row_formulas.h"
 
 #include <string.h>
@@ -24,13 +23,15 @@ fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype
     return FUT_OK;
 }
 
-fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real, const void *v,
+                                uint8_t *kind, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
+    FUT_TRY(fut_cpu_check_dtype(bk, "select_pairs", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        fut_host_select_row(rows, i, kind + i * rows->batch);
+        select_row_f32(rows, i, miner, (const float *)v + i * rows->batch, kind + i * rows->batch);
     return FUT_OK;
 }
 

@@ -11,9 +11,11 @@ fut_status fut_cuda_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtyp
     return FUT_CUDA(fut_cuda_launch_l2_rows(rows, norm, h, v, fut_cuda_stream(bk, s)));
 }
 
-fut_status fut_cuda_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+fut_status fut_cuda_select_pairs(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real, const void *v,
+                                 uint8_t *kind, fut_stream *s)
 {
-    return FUT_CUDA(fut_cuda_launch_select_pairs(rows, kind, fut_cuda_stream(bk, s)));
+    FUT_TRY(fut_cuda_check_dtype("select_pairs", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_select_pairs(rows, miner, v, kind, fut_cuda_stream(bk, s)));
 }
 
 fut_status fut_cuda_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,

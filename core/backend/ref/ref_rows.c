@@ -1,5 +1,4 @@
 /* Immediate kernels of row losses. */
-#include "core/backend/host.h"
 #include "core/backend/ref/ref_impl.h"
 #include "core/backend/row_formulas.h"
 
@@ -16,13 +15,12 @@ fut_status fut_ref_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype
     FUT_REF_RUN(l2_rows, real, rows, norm, h, v);
 }
 
-fut_status fut_ref_select_pairs(fut_backend *bk, const fut_pair_rows *rows, uint8_t *kind, fut_stream *s)
+fut_status fut_ref_select_pairs(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real, const void *v,
+                                uint8_t *kind, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    for (int64_t i = 0; i < rows->n; i++)
-        fut_host_select_row(rows, i, kind + i * rows->batch);
-    return FUT_OK;
+    FUT_REF_RUN(select_pairs, real, rows, miner, v, kind);
 }
 
 fut_status fut_ref_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,

@@ -201,16 +201,67 @@ FUT_KERNEL_FN void weigh_rows(int64_t n, int64_t batch, fut_row_loss k, const ui
             g[at] *= kind[at] == FUT_PAIR_POSITIVE ? of_positive : of_negative;
 }
 
-FUT_KERNEL_FN void select_pairs(int64_t n, int64_t batch, const int64_t *row, const int64_t *label, const int64_t *image, uint8_t *kind)
+/* Place of what the pick takes, -1 for nothing; far_out is its far. The same for the whole block. */
+FUT_DEVICE_FN int64_t pick_place(const fut_row_pick &pick, double sign, int64_t batch, const float *v, const uint8_t *kind, double *far_out,
+                                 fut_shared<double> scratch)
 {
+    double best = -INFINITY, place = -INFINITY;
+    for (int64_t j = threadIdx.x; j < batch; j += block) {
+        const double far = sign * v[j], value = pick.farthest ? far : -far;
+        if (fut_row_pick_takes(&pick, kind[j], far) && value > best) best = value;
+    }
+    best = block_max(best, scratch);
+    for (int64_t j = threadIdx.x; j < batch; j += block) {
+        const double far = sign * v[j], value = pick.farthest ? far : -far, turned = -static_cast<double>(j);
+        if (fut_row_pick_takes(&pick, kind[j], far) && value == best && turned > place) place = turned;
+    }
+    place = block_max(place, scratch);
+    *far_out = pick.farthest ? best : -best;
+    return place == -INFINITY ? -1 : static_cast<int64_t>(-place);
+}
+
+FUT_DEVICE_FN void mine_easy_hard(const fut_row_miner &m, int64_t batch, const float *v, uint8_t *kind, fut_shared<double> scratch)
+{
+    const bool first_is_positive = !fut_row_picks_negative_first(&m);
+    double far = 0, ignored = 0;
+    const fut_row_pick first = fut_row_pick_of(&m, first_is_positive, 0);
+    const int64_t a = pick_place(first, m.sign, batch, v, kind, &far, scratch);
+    const fut_row_pick second = fut_row_pick_of(&m, !first_is_positive, far);
+    const int64_t b = pick_place(second, m.sign, batch, v, kind, &ignored, scratch);
+    for (int64_t j = threadIdx.x; j < batch; j += block)
+        kind[j] = fut_row_picked(&m, kind[j], j, first_is_positive ? a : b, first_is_positive ? b : a);
+}
+
+FUT_DEVICE_FN void mine_by_bounds(const fut_row_miner &m, int64_t batch, const float *v, uint8_t *kind, fut_shared<double> scratch)
+{
+    double nearest_neg = INFINITY, farthest_pos = -INFINITY;
+    for (int64_t j = threadIdx.x; j < batch; j += block) {
+        const double far = m.sign * v[j];
+        if (kind[j] == FUT_PAIR_NEGATIVE && far < nearest_neg) nearest_neg = far;
+        if (kind[j] == FUT_PAIR_POSITIVE && far > farthest_pos) farthest_pos = far;
+    }
+    nearest_neg = -block_max(-nearest_neg, scratch);
+    farthest_pos = block_max(farthest_pos, scratch);
+    for (int64_t j = threadIdx.x; j < batch; j += block)
+        if (!fut_row_mines(&m, kind[j] == FUT_PAIR_POSITIVE, m.sign * v[j], nearest_neg, farthest_pos))
+            kind[j] = static_cast<uint8_t>(FUT_PAIR_LEFT_OUT);
+}
+
+FUT_KERNEL_FN void select_pairs(int64_t n, int64_t batch, const int64_t *row, const int64_t *label, const int64_t *image, fut_row_miner m,
+                                const float *v, uint8_t *kind)
+{
+    FUT_SHARED(double, scratch, 32);
     for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
         const int64_t place = row[i], my_label = label[place], my_image = image[place];
+        uint8_t *const mine = kind + i * batch;
         for (int64_t j = threadIdx.x; j < batch; j += block) {
             const bool itself = j == place || image[j] == my_image;
-            kind[i * batch + j] = static_cast<uint8_t>(itself                 ? FUT_PAIR_LEFT_OUT
-                                                       : label[j] == my_label ? FUT_PAIR_POSITIVE
-                                                                              : FUT_PAIR_NEGATIVE);
+            mine[j] = static_cast<uint8_t>(itself ? FUT_PAIR_LEFT_OUT : label[j] == my_label ? FUT_PAIR_POSITIVE : FUT_PAIR_NEGATIVE);
         }
+        if (m.kind == FUT_MINER_EASY_HARD)
+            mine_easy_hard(m, batch, v + i * batch, mine, scratch);
+        else if (m.kind != FUT_MINER_ALL_PAIRS)
+            mine_by_bounds(m, batch, v + i * batch, mine, scratch);
     }
 }
 
@@ -281,10 +332,11 @@ cudaError_t fut_cuda_launch_row_loss_weigh(const fut_pair_rows *rows, const fut_
     return FUT_LAUNCH(weigh_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, kind, total, g);
 }
 
-cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, uint8_t *kind, cudaStream_t stream)
+cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, const fut_row_miner *miner, const float *v, uint8_t *kind,
+                                         cudaStream_t stream)
 {
-    return FUT_LAUNCH(select_pairs, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->row, rows->label, rows->image,
-                      kind);
+    return FUT_LAUNCH_SYNC(select_pairs, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->row, rows->label,
+                           rows->image, *miner, v, kind);
 }
 
 cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, float *v, cudaStream_t stream)

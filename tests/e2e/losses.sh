@@ -1,0 +1,46 @@
+# Every loss and every miner of the registries: the same bits on 1 and 3 ranks, and on the GPU double the CPU's loss.
+. tests/support/script.sh "$1"
+make_faces faces faces.h5 25 8
+write_config c.yaml
+steps="--set train.steps=4 --set eval.every=0 --set backend=cpu"
+
+# rows FILE MACRO: the names of a registry.
+rows()
+{
+    sed -nE "s/^$2\(([a-z0-9_]+)\).*/\1/p" "$source_dir/$1"
+}
+
+# first_loss RUN: of its first step.
+first_loss()
+{
+    sed -n 's/^{"step":1,"epoch":[0-9]*,"loss":\([^,]*\),.*/\1/p' "$1/metrics.jsonl"
+}
+
+# same NAME SETTINGS...: one digest on 1 and 3 ranks, on the CPU and on the GPU double; the GPU's first loss is the CPU's.
+same()
+{
+    local name=$1 want
+    shift
+    expect 0 "$futago" train c.yaml $steps "$@" --set run=$name
+    want=$(digest)
+    [ ${#want} -eq 64 ] || fail "$name: no digest"
+    expect 0 ranks 3 "$futago" train c.yaml $steps "$@" --set run=$name-3
+    [ "$(digest)" = "$want" ] || fail "$name: 3 ranks end with $(digest), one with $want"
+    on_cuda
+    expect 0 "$futago" train c.yaml $steps "$@" --set run=$name-cuda --set backend=cuda
+    want=$(digest)
+    expect 0 ranks 3 "$futago" train c.yaml $steps "$@" --set run=$name-cuda3 --set backend=cuda
+    [ "$(digest)" = "$want" ] || fail "$name: 3 GPUs end with $(digest), one with $want"
+    echo "$(first_loss $name) $(first_loss $name-cuda)" |
+        awk 'NF != 2 { exit 1 } { d = $1 - $2; exit !(d * d <= 1e-8 * $1 * $1) }' ||
+        fail "$name: loss $(first_loss $name) on the CPU, $(first_loss $name-cuda) on the GPU"
+    rm -rf $name $name-*
+}
+
+for loss in $(rows core/loss/losses.def FUT_LOSS); do
+    same $loss --set loss=$loss
+done
+for miner in $(rows core/miner/miners.def FUT_MINER); do
+    same mined-by-$miner --set loss=triplet --set miner=$miner
+done
+same mined-pairs --set loss=contrastive --set miner=batch_hard
