@@ -194,6 +194,7 @@ fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_ben
     FUT_TRY_GOTO(decide_shards(config, comm, &engine_options.shards), out);
     FUT_TRY_GOTO(fut_engine_create(config, comm, &engine_options, &tuning, &g), out);
     FUT_TRY_GOTO(fut_net_init(g->net, (uint64_t)config->seed), out);
+    FUT_TRY_GOTO(fut_optim_begin(g->optim, fut_net_params(g->net)), out);
     FUT_TRY_GOTO(noise_init(g, &n), out);
     FUT_TRY_GOTO(fut_feed_create(g->bk, g->device_comm, (fut_feed_source){next_noise, &n}, g->shards, config->train.batch, n.batch.images,
                                  photo, &feed),

@@ -7,13 +7,15 @@ export GPU_DOUBLE_DELAY_US=0
 make_faces faces faces.h5 25 8
 write_config c.yaml
 
-# calls STEPS: entry points and how often they were called in a run of so many steps.
+# calls STEPS SETTING...: entry points and how often they were called in a run of so many steps.
 calls()
 {
-    rm -f counted
-    GPU_DOUBLE_COUNT=counted expect 0 "$futago" train c.yaml --set backend=cuda --set run=run$1 --set train.steps=$1 --set sampler.length=100000 \
-        --set eval.every=0 --set train.save_steps=0
-    sort counted >calls$1
+    local steps=$1
+    shift
+    rm -rf counted run$steps
+    GPU_DOUBLE_COUNT=counted expect 0 "$futago" train c.yaml --set backend=cuda --set run=run$steps --set train.steps=$steps --set sampler.length=100000 \
+        --set eval.every=0 --set train.save_steps=0 "$@"
+    sort counted >calls$steps
 }
 
 # per_step ENTRY: calls a step, from the difference of two runs.
@@ -25,17 +27,27 @@ per_step()
     printf '%s' $(((${long:-0} - ${short:-0}) / 10))
 }
 
-calls 6
-calls 16
-for entry in cudaMalloc cudaFree cudaMallocHost cudaFreeHost cudaStreamSynchronize cudaEventSynchronize cudaEventCreateWithFlags \
-    cudaStreamCreateWithFlags cudaGraphInstantiate cudaLaunchKernel cudnnBackendExecute cublasLtMatmul cudnnBackendFinalize; do
-    n=$(per_step $entry)
-    [ "$n" -eq 0 ] || fail "$n calls of $entry a step"
+# check_step SETTING...: what a step of a run with these settings calls.
+check_step()
+{
+    local entry n
+    calls 6 "$@"
+    calls 16 "$@"
+    for entry in cudaMalloc cudaFree cudaMallocHost cudaFreeHost cudaStreamSynchronize cudaEventSynchronize cudaEventCreateWithFlags \
+        cudaStreamCreateWithFlags cudaGraphInstantiate cudaLaunchKernel cudnnBackendExecute cublasLtMatmul cudnnBackendFinalize; do
+        n=$(per_step $entry)
+        [ "$n" -eq 0 ] || fail "$n calls of $entry a step with $*"
+    done
+    [ "$(per_step cudaGraphLaunch)" -eq 1 ] || fail "$(per_step cudaGraphLaunch) replays a step"
+    # Up: photos, their numbers, the learning rate. Down: the loss's sums, the optimizer's decision.
+    [ "$(per_step cudaMemcpyAsync)" -eq 5 ] || fail "$(per_step cudaMemcpyAsync) copies a step, expected 5"
+    grep -q '^cudaGraphInstantiate 2$' calls16 || fail "recorded: $(grep cudaGraphInstantiate calls16), expected once for each place of the inputs"
+}
+check_step
+for type in ranger schedule_free_adamw; do
+    check_step --set optimizer=$type --set update.clip_norm=1 --set update.weight_decay=weights --set update.frozen=conv_stem
 done
-[ "$(per_step cudaGraphLaunch)" -eq 1 ] || fail "$(per_step cudaGraphLaunch) replays a step"
-# Up: photos, their numbers, the learning rate. Down: the loss's sums, the optimizer's decision.
-[ "$(per_step cudaMemcpyAsync)" -eq 5 ] || fail "$(per_step cudaMemcpyAsync) copies a step, expected 5"
-grep -q '^cudaGraphInstantiate 2$' calls16 || fail "recorded: $(grep cudaGraphInstantiate calls16), expected once for each place of the inputs"
+check_step --set optimizer=sgd --set update.ema=0.9
 
 expect 0 "$futago" bench c.yaml --set backend=cuda --steps 3 --json
 says '"backend":"cuda"' '"exposed_copy_ms":' '"exposed_reduce_ms":'
