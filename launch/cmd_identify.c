@@ -24,8 +24,9 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE('k', "top", "K", "5", "people to list for each photo"),
     FUT_ARG_VALUE(0, "by", "best|mean|centroid", "best",
                   "a person's similarity: of their most similar photo, the mean of all, or with the mean of their embeddings"),
-    FUT_ARG_VALUE(0, "threshold", "S", NULL,
-                  "unknown below this similarity; default: where the last evaluation's error rates were equal, as for `futago verify`"),
+    FUT_ARG_VALUE(
+        0, "threshold", "S", NULL,
+        "unknown below this similarity; default: where the error rates were equal in training's evaluation, as for `futago verify`"),
     FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`; a packed gallery has its own"),
     FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
     FUT_ARG_FLAG(0, "json", "print an object"),

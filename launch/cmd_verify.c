@@ -17,7 +17,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("A", "a photo"),
     FUT_ARG_POSITIONAL("B", "another photo"),
     FUT_ARG_VALUE(0, "threshold", "S", NULL,
-                  "same person from this similarity on; default: where the last evaluation's error rates were equal"),
+                  "same person from this similarity on; default: where the error rates were equal in training's evaluation"),
     FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`"),
     FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
     FUT_ARG_FLAG(0, "json", "print an object"),

@@ -156,7 +156,7 @@ static fut_status look_at_cuda_module(fut_doctor *doctor, bool has_driver, fut_c
     /* Nobody misses it where there is nothing to drive. */
     FUT_TRY(fut_doctor_add_error(doctor, has_driver ? FUT_MARK_BAD : FUT_MARK_ABSENT, section, "module futago_cuda"));
     if (FUT_BUILD_CUDA[0] == '\0')
-        return fut_doctor_advise(doctor, "this futago was built where no CUDA toolkit was found; the CPU program is complete without");
+        return fut_doctor_advise(doctor, "this futago was built for CPUs only, which need nothing more; for a GPU build preset cuda");
     return look_at_libraries(doctor);
 }
 
