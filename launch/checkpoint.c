@@ -349,6 +349,11 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
     for (int i = 0; i < optim->slots; i++) {
         FUT_TRY_GOTO(tensor_path("/optimizer", optim->slot_name[i], &group), out);
+        FUT_CHECK_GOTO(
+            fut_h5_has(h5, fut_str_text(&group)), FUT_ERR_CONFIG, out,
+            "%s: it has no %s, which the run now wants: its optimizer was another one, or update.ema was 0, and a run keeps both. "
+            "Put them back, or choose another `run:`",
+            path, fut_str_text(&group));
         FUT_TRY_GOTO(read_pack(h5, path, fut_str_text(&group), net, true, &slot), out);
         FUT_TRY_GOTO(optim->bk->upload(optim->bk, optim->slot[i], slot.values, (size_t)slot.count * sizeof(float), NULL), out);
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);

@@ -37,6 +37,8 @@ expect 0 "$futago" train c.yaml $cpu --set run=weights --set "optimizer={type: s
     --set update.clip_norm=0.5 --set update.evaluate=weights
 [ "$(digest)" != "$want" ] || fail "update.evaluate: weights changes nothing"
 
+expect 78 "$futago" train c.yaml $cpu --set run=weights --set optimizer=ranger --set train.epochs=4
+says "it has no /optimizer/exp_avg" "choose another"
 expect 78 "$futago" train c.yaml --set run=bad --set update.frozen=conv_stem,blokcs.0
 says "update.frozen: no parameter's name begins with 'blokcs.0'"
 expect 78 "$futago" train c.yaml --set run=bad --set update.frozen=embedder --set update.backbone_lr=0
