@@ -29,6 +29,12 @@ void fut_comm_set_deadline(fut_comm *comm, double seconds)
     comm->deadline = seconds;
 }
 
+void fut_comm_on_give_up(fut_comm *comm, void (*give_up)(void *), void *context)
+{
+    comm->give_up = give_up;
+    comm->give_up_context = context;
+}
+
 void fut_comm_set_stream(fut_comm *comm, fut_stream *s)
 {
     comm->stream = s;

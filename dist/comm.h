@@ -53,7 +53,9 @@ struct fut_comm {
     int local_rank, local_size; /* among the ranks of this node */
     double deadline;            /* seconds; how long one wait may take */
     fut_stream *stream;         /* where a device's communicator enqueues; NULL: the backend's own */
-    fut_status agreed;          /* the error that all ranks returned from their last fut_comm_agree; FUT_OK: none */
+    void (*give_up)(void *);    /* destroys recordings that hold work of a device's communicator: NCCL's abort waits until they are gone */
+    void *give_up_context;
+    fut_status agreed; /* the error that all ranks returned from their last fut_comm_agree; FUT_OK: none */
 };
 
 fut_status fut_comm_create_self(fut_comm **comm_out) FUT_MUST_CHECK;
@@ -73,6 +75,8 @@ int fut_comm_size(const fut_comm *comm);
 void fut_comm_set_deadline(fut_comm *comm, double seconds);
 /* Later calls enqueue on s; a communicator of the host does not mind. Not collective. */
 void fut_comm_set_stream(fut_comm *comm, fut_stream *s);
+/* A device's communicator that is given up after an error calls this once: its recordings must go. Not collective. */
+void fut_comm_on_give_up(fut_comm *comm, void (*give_up)(void *), void *context);
 /* Wait until the device has passed e, with the communicator's deadline: looks at the event and at the communicator's health in turn, never
  * blocks inside either. Past the deadline it ends the job like every call here. Not collective. */
 fut_status fut_comm_wait(fut_comm *comm, fut_backend *bk, fut_event *e, const char *what) FUT_MUST_CHECK;

@@ -78,7 +78,7 @@ struct fut_tree {
     fut_comm *comm;
     fut_backend *bk;
     int shards;
-    int64_t count;
+    int64_t count, stride; /* of the vector; from one buffer to the next: ALIGNED whole, so that every buffer is as aligned as the first */
     fut_dtype dtype;
     int64_t first_shard, end_shard, next; /* my shards, and the one to be begun next */
     stack mine;                           /* my nodes; during the last leaf without it */
@@ -99,7 +99,7 @@ struct fut_tree {
 
 static char *buffer_at(const fut_tree *t, int buffer)
 {
-    return t->buffers + (size_t)buffer * (size_t)t->count * fut_dtype_size(t->dtype);
+    return t->buffers + (size_t)buffer * (size_t)t->stride * fut_dtype_size(t->dtype);
 }
 
 static int take_buffer(fut_tree *t)
@@ -122,16 +122,26 @@ static int largest_stack(int first, int end, int shards)
     return most;
 }
 
+/* Elements that buffers, buckets and the parts of all buckets but the last are multiples of: what wide loads and libraries like. */
+enum { ALIGNED = 64 };
+
+static int64_t round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
 static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
 {
     int ranks = fut_comm_size(t->comm);
-    int64_t length = (int64_t)(bucket_bytes / fut_dtype_size(t->dtype));
-    t->n_buckets = length > 0 && length < t->count ? (int)((t->count + length - 1) / length) : 1;
+    int64_t length = round_up((int64_t)(bucket_bytes / fut_dtype_size(t->dtype)), (int64_t)ALIGNED * ranks);
+    if (length == 0 || length > t->count) length = t->count;
+    t->n_buckets = (int)((t->count + length - 1) / length);
     FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->buckets));
     FUT_TRY(FUT_NEW_ARRAY((int64_t)2 * ranks * t->n_buckets, &t->parts));
     for (int b = 0; b < t->n_buckets; b++) {
         bucket *to = &t->buckets[b];
-        fut_shard_range(b, t->n_buckets, t->count, &to->first, &to->end);
+        to->first = b * length;
+        to->end = to->first + length < t->count ? to->first + length : t->count;
         to->part_count = t->parts + (ptrdiff_t)2 * ranks * b;
         to->part_offset = to->part_count + ranks;
         for (int r = 0; r < ranks; r++) {
@@ -173,11 +183,11 @@ fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t 
     FUT_CHECK(ranks <= shards && shards <= FUT_SHARDS_MAX, FUT_ERR_INTERNAL, "a tree of %d shards over %d ranks", shards, ranks);
     FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_INTERNAL, "a tree of %s", fut_dtype_name(dtype));
     FUT_TRY_GOTO(FUT_NEW(&t), out);
-    *t = (fut_tree){.comm = comm, .bk = bk, .shards = shards, .count = count, .dtype = dtype};
+    *t = (fut_tree){.comm = comm, .bk = bk, .shards = shards, .count = count, .stride = round_up(count, ALIGNED), .dtype = dtype};
     fut_shard_range(fut_comm_rank(comm), ranks, shards, &t->first_shard, &t->end_shard);
     t->next = t->first_shard;
     t->n_buffers = largest_stack((int)t->first_shard, (int)t->end_shard, shards);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)t->n_buffers * (size_t)count * fut_dtype_size(dtype), (void **)&t->buffers), out);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)t->n_buffers * (size_t)t->stride * fut_dtype_size(dtype), (void **)&t->buffers), out);
     FUT_TRY_GOTO(create_buckets(t, bucket_bytes), out);
     if (ranks > 1) FUT_TRY_GOTO(create_exchange(t), out);
     FUT_TRY_GOTO(bk->stream_create(bk, &t->stream), out);
@@ -245,7 +255,7 @@ static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *
     size_t width = fut_dtype_size(t->dtype);
     range_merge merge = {.tree = t,
                          .nodes = t->buffers + (size_t)first * width,
-                         .stride = (size_t)t->count * width,
+                         .stride = (size_t)t->stride * width,
                          .count = end - first,
                          .used = used,
                          .stream = stream};

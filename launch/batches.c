@@ -151,6 +151,12 @@ int64_t fut_batches_per_epoch(const fut_batches *batches)
     return batches->per_epoch;
 }
 
+int64_t fut_batches_short(const fut_batches *b)
+{
+    int64_t last = batch_size_at(b, b->per_epoch - 1);
+    return last < b->size ? last : 0;
+}
+
 /* Queue this rank's photos of one batch: the positions that `deal` gives its shards. */
 static fut_status submit(fut_batches *b, int64_t index)
 {

@@ -37,6 +37,8 @@ void fut_batches_destroy(fut_batches **batches);
 
 /* Batches in every epoch (short ones that are dropped not counted), and photos of each. */
 int64_t fut_batches_per_epoch(const fut_batches *batches);
+/* Photos of a pass's last batch where it is shorter and not dropped, else 0. */
+int64_t fut_batches_short(const fut_batches *batches);
 
 /* Begin an epoch at batch `skip`: draw and broadcast the pass, start reading. first_step is the step of that batch. Collective. */
 fut_status fut_batches_begin_epoch(fut_batches *batches, int64_t skip, int64_t first_step) FUT_MUST_CHECK;

@@ -192,7 +192,8 @@ fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_ben
     series s = {.steps = options->steps};
     *result_out = (fut_bench_result){0};
     FUT_TRY_GOTO(decide_shards(config, comm, &engine_options.shards), out);
-    FUT_TRY_GOTO(fut_engine_create(config, comm, &engine_options, &tuning, &g), out);
+    FUT_TRY_GOTO(fut_engine_create(config, comm, &engine_options, &g), out);
+    FUT_TRY_GOTO(fut_engine_plan(g, &(fut_engine_sizes){.batch = {config->train.batch}, .batches = 1}, NULL, NULL, &tuning), out);
     FUT_TRY_GOTO(fut_net_init(g->net, (uint64_t)config->seed), out);
     FUT_TRY_GOTO(fut_optim_begin(g->optim, fut_net_params(g->net)), out);
     FUT_TRY_GOTO(noise_init(g, &n), out);

@@ -117,8 +117,9 @@ static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *time
     return FUT_OK;
 }
 
-static void drop_recordings(fut_engine *g)
+void fut_engine_drop_recordings(void *engine)
 {
+    fut_engine *g = engine;
     for (int i = 0; i < FUT_FEED_PLACES; i++) {
         if (g->recordings[i] != NULL) g->bk->recording_destroy(g->bk, g->recordings[i]);
         g->recordings[i] = NULL;
@@ -150,7 +151,7 @@ static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *t
         if (g->recordings[in->place] == NULL) FUT_TRY(record(g, in, timer));
         FUT_TRY(g->bk->replay(g->bk, g->recordings[in->place], NULL));
     } else {
-        if (full) drop_recordings(g);
+        if (full) fut_engine_drop_recordings(g);
         FUT_TRY(work(g, in, timer));
         g->recorded_moves = full ? fut_net_moves(g->net) : -1;
     }

@@ -73,17 +73,28 @@ typedef struct fut_engine {
 } fut_engine;
 
 /* Build backend, network, loss, optimizer, reduction and step memory for shards dealt over the ranks of comm. threads 0: the rank's share
- * of the node. What has to be measured for that is measured by rank 0; tuned: choices known already (fut_backend.tuning_get), NULL or ""
- * none, used where the library text is `library`. tuning_out gets the choices. Parameters are not set. Collective. Errors: FUT_ERR_CONFIG,
- * FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY (with the largest batch that would fit), the same on all ranks. */
+ * of the node. Parameters are not set, and nothing is planned: fut_engine_plan follows. Collective. Errors: FUT_ERR_CONFIG,
+ * FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY, the same on all ranks. */
 typedef struct fut_engine_options {
     int shards, threads;
-    double mean[3], std[3];      /* of the normalisation */
-    const char *tuned, *library; /* of a checkpoint; NULL: none */
+    double mean[3], std[3]; /* of the normalisation */
 } fut_engine_options;
-fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_str *tuning_out,
+fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options,
                              fut_engine **engine_out) FUT_MUST_CHECK;
 void fut_engine_destroy(fut_engine **engine);
+
+/* Every size that the run will ask the network for; 0 stands for none. */
+typedef struct fut_engine_sizes {
+    int64_t batch[2]; /* photos of a global batch: full, and a pass's last */
+    int batches;
+    int64_t evaluation[4]; /* photos embedded at once */
+    int evaluations;
+} fut_engine_sizes;
+/* Plan them all now, so that no step later plans, measures or allocates. What is measured is measured by rank 0 and taken by all; tuned:
+ * choices known already (fut_backend.tuning_get; NULL or "": none), used where the library text is `library`. tuning_out gets rank 0's
+ * choices, on rank 0. Collective. Errors: FUT_ERR_NO_MEMORY (with the largest shard that would fit), the same on all ranks. */
+fut_status fut_engine_plan(fut_engine *engine, const fut_engine_sizes *sizes, const char *tuned, const char *library,
+                           fut_str *tuning_out) FUT_MUST_CHECK;
 
 /* Rank 0's parameters, statistics and optimizer state to all. Collective. */
 fut_status fut_engine_share_state(fut_engine *engine) FUT_MUST_CHECK;
@@ -98,6 +109,9 @@ fut_status fut_engine_outcome(fut_engine *engine, int64_t step, const fut_step_o
 /* The next full step is enqueued anew and then recorded again: after work that may have moved the network's memory on some rank, such as an
  * evaluation. All ranks replay a step or none does, which NCCL asks for. */
 void fut_engine_forget_recordings(fut_engine *engine);
+
+/* Destroy the recordings of an engine. Takes void *, since a communicator that is given up calls it. */
+void fut_engine_drop_recordings(void *engine);
 
 /* From now on steps leave marks, and are enqueued anew every time instead of replayed. */
 fut_status fut_engine_mark(fut_engine *engine) FUT_MUST_CHECK;

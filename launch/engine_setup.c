@@ -50,12 +50,13 @@ static fut_status connect_devices(fut_engine *g)
     if (g->info.asynchronous && fut_comm_size(g->comm) > 1) {
         FUT_TRY(fut_comm_create_nccl(g->comm, g->bk, &g->device_comm));
         fut_comm_set_deadline(g->device_comm, g->config->train.deadline);
+        fut_comm_on_give_up(g->device_comm, fut_engine_drop_recordings, g);
     }
     return FUT_OK;
 }
 
 /* Rank 0's choices of algorithms to all. */
-static fut_status share_tuning(fut_engine *g, fut_str *text)
+static fut_status share_tuning(fut_engine *g, const fut_str *text)
 {
     int64_t bytes = (int64_t)text->length;
     char *buffer = NULL;
@@ -70,20 +71,34 @@ static fut_status share_tuning(fut_engine *g, fut_str *text)
     return fut_comm_agree(g->comm, st);
 }
 
-/* Plan the network. What has to be measured for that is measured by rank 0, unless it is known. Collective. */
-static fut_status plan_model(fut_engine *g, const fut_engine_options *options, fut_str *tuning)
+/* Plans for every size, then room for the largest: what is measured for a plan needs memory that the slots would take. The host measures
+ * nothing and makes its plans when they are needed. */
+static fut_status make_plans(fut_engine *g, const fut_engine_sizes *sizes)
+{
+    for (int i = 0; g->info.asynchronous && i < sizes->batches; i++) {
+        int64_t larger = (sizes->batch[i] + g->shards - 1) / g->shards;
+        int64_t smaller = sizes->batch[i] / g->shards;
+        if (sizes->batch[i] == 0) continue;
+        FUT_TRY(fut_net_plan(g->net, larger, true));
+        FUT_TRY(fut_net_plan(g->net, smaller, true));
+    }
+    for (int i = 0; g->info.asynchronous && i < sizes->evaluations; i++)
+        if (sizes->evaluation[i] > 0) FUT_TRY(fut_net_plan(g->net, sizes->evaluation[i], false));
+    return fut_net_reserve(g->net, g->my_end - g->my_first, fut_engine_largest_shard(g), true);
+}
+
+fut_status fut_engine_plan(fut_engine *g, const fut_engine_sizes *sizes, const char *tuned, const char *library, fut_str *tuning_out)
 {
     fut_status st = FUT_OK;
-    int slots = g->my_end - g->my_first;
     if (fut_comm_rank(g->comm) == 0) {
-        bool known = options->tuned != NULL && options->library != NULL && strcmp(options->library, g->info.library) == 0;
-        if (known && options->tuned[0] != '\0') st = g->bk->tuning_set(g->bk, options->tuned);
-        if (st == FUT_OK) st = fut_net_reserve(g->net, slots, fut_engine_largest_shard(g), true);
-        if (st == FUT_OK) st = g->bk->tuning_get(g->bk, tuning);
+        bool known = tuned != NULL && tuned[0] != '\0' && strcmp(library, g->info.library) == 0;
+        if (known) st = g->bk->tuning_set(g->bk, tuned);
+        if (st == FUT_OK) st = make_plans(g, sizes);
+        if (st == FUT_OK) st = g->bk->tuning_get(g->bk, tuning_out);
     }
     FUT_TRY(fut_comm_agree(g->comm, st));
-    FUT_TRY(share_tuning(g, tuning));
-    return fut_comm_agree(g->comm, fut_net_reserve(g->net, slots, fut_engine_largest_shard(g), true));
+    FUT_TRY(share_tuning(g, tuning_out));
+    return fut_comm_agree(g->comm, make_plans(g, sizes));
 }
 
 static fut_status begin_control(fut_engine *g)
@@ -125,16 +140,14 @@ static fut_status create_step_memory(fut_engine *g)
     return FUT_OK;
 }
 
-static fut_status build(fut_engine *g, const fut_engine_options *options, fut_str *tuning)
+static fut_status build(fut_engine *g, const fut_engine_options *options)
 {
     FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
     FUT_TRY(connect_devices(g));
-    FUT_TRY(plan_model(g, options, tuning));
     return fut_comm_agree(g->comm, create_step_memory(g));
 }
 
-fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_str *tuning_out,
-                             fut_engine **engine_out)
+fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_engine **engine_out)
 {
     fut_engine *g = NULL;
     int64_t first = 0;
@@ -148,7 +161,7 @@ fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut
                       .my_first = (int)first,
                       .my_end = (int)end,
                       .recorded_moves = -1};
-    fut_status st = build(g, options, tuning_out);
+    fut_status st = build(g, options);
     if (st != FUT_OK) fut_engine_destroy(&g);
     *engine_out = g;
     return st;
@@ -174,8 +187,7 @@ void fut_engine_destroy(fut_engine **engine)
     fut_engine *g = *engine;
     if (g == NULL) return;
     /* Recordings hold work of the communicator, whose work holds memory. */
-    for (int i = 0; i < FUT_FEED_PLACES; i++)
-        if (g->recordings[i] != NULL) g->bk->recording_destroy(g->bk, g->recordings[i]);
+    fut_engine_drop_recordings(g);
     if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
     if (g->bk != NULL) free_step_memory(g);
     fut_tree_destroy(&g->tree);
@@ -197,6 +209,7 @@ fut_status fut_engine_share_state(fut_engine *g)
     for (int i = 0; i < g->optim->slots; i++)
         FUT_TRY(fut_comm_broadcast(devices, g->optim->slot[i], g->optim->count, FUT_F32, 0, "optimizer"));
     FUT_TRY(fut_comm_broadcast(g->comm, fut_net_steps_tracked(g->net), 1, FUT_I64, 0, "statistics"));
+    FUT_TRY(fut_comm_barrier(devices, "state of the run")); /* its wait has a deadline, the next one's has none */
     FUT_TRY(fut_comm_agree(g->comm, fut_optim_get_control(g->optim, &control)));
     FUT_TRY(fut_order_broadcast(g->comm, &control, sizeof control, "optimizer"));
     FUT_TRY(fut_comm_agree(g->comm, fut_optim_set_control(g->optim, &control)));

@@ -7,6 +7,7 @@
 #include "core/nn/weights.h"
 #include "dist/boot.h"
 #include "dist/order.h"
+#include "launch/evaluate.h"
 #include "launch/model.h"
 
 #include <errno.h>
@@ -161,20 +162,30 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
     return FUT_OK;
 }
 
-static fut_status create_engine(fut_trainer *t, const resume_point *point, const fut_checkpoint_meta *resumed)
+static fut_status create_engine(fut_trainer *t, const resume_point *point)
 {
-    fut_engine_options options = {.shards = t->shards,
-                                  .threads = point->step >= 0 ? (int)point->threads : 0,
-                                  .tuned = fut_str_text(&resumed->tuning),
-                                  .library = fut_str_text(&resumed->library)};
+    fut_engine_options options = {.shards = t->shards, .threads = point->step >= 0 ? (int)point->threads : 0};
     if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
     memcpy(options.mean, t->meta.mean, sizeof options.mean);
     memcpy(options.std, t->meta.std, sizeof options.std);
-    FUT_TRY(fut_engine_create(t->config, t->comm, &options, &t->meta.tuning, &t->engine));
+    FUT_TRY(fut_engine_create(t->config, t->comm, &options, &t->engine));
     t->meta.threads = t->engine->threads;
     t->meta.shards = t->shards;
     FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->engine->net));
     return fut_comm_agree(t->comm, fut_str_printf(&t->meta.library, "%s", t->engine->info.library));
+}
+
+/* Plans for full and last batches, and for what an evaluation embeds at once: of its part, and of the training photos that it may be paired
+ * with. */
+static fut_status plan_engine(fut_trainer *t, const fut_checkpoint_meta *resumed)
+{
+    int64_t chunk = t->config->eval.batch;
+    fut_engine_sizes sizes = {.batch = {t->config->train.batch, fut_batches_short(t->batches)},
+                              .batches = 2,
+                              .evaluation = {chunk, fut_eval_part_size(t->dataset, (fut_eval_part)t->config->eval.part) % chunk,
+                                             fut_eval_part_size(t->dataset, FUT_EVAL_TRAIN) % chunk},
+                              .evaluations = 3};
+    return fut_engine_plan(t->engine, &sizes, fut_str_text(&resumed->tuning), fut_str_text(&resumed->library), &t->meta.tuning);
 }
 
 static fut_status next_batch(void *batches, int64_t step, fut_batch *batch_out)
@@ -268,8 +279,9 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
     FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
-    FUT_TRY(create_engine(t, &point, resumed));
+    FUT_TRY(create_engine(t, &point));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
+    FUT_TRY(plan_engine(t, resumed));
     FUT_TRY(fut_comm_agree(comm, warn_of_schedule(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
     FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));

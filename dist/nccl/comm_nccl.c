@@ -65,6 +65,7 @@ static void give_up(comm_nccl *c, ncclResult_t (*call)(ncclComm_t), const char *
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += GUARD_S;
     if (pthread_create(&thread, NULL, make_last_call, c->last) != 0) return;
+    if (c->base.give_up != NULL) c->base.give_up(c->base.give_up_context);
     if (pthread_clockjoin_np(thread, &code, CLOCK_MONOTONIC, &until) != 0) {
         FUT_WARN("rank %d of %d on host %s: %s did not return in %d s", c->base.rank, c->base.size, c->hostname, name, GUARD_S);
         c->last = NULL;

@@ -250,11 +250,14 @@ static void use(fut_cuda_pass *pass, const candidate *c)
     pass->plan = c->plan;
 }
 
-/* A plan that is refused only when it runs never wins. */
+/* A plan that fails only when it runs never wins. Where it broke the device, the next one fails too, and then none is left. */
 static fut_status note_slow(search *s, fut_status st, double *seconds)
 {
-    if (st == FUT_ERR_UNSUPPORTED) *seconds = INFINITY;
-    return note_refusal(s, st);
+    if (st == FUT_OK) return FUT_OK;
+    *seconds = INFINITY;
+    if (st == FUT_ERR_UNSUPPORTED) return note_refusal(s, st);
+    FUT_WARN("an engine that failed when it was tried is left out: %s", fut_trail_message());
+    return note_refusal(s, FUT_ERR_UNSUPPORTED);
 }
 
 /* The best of two rounds counts: the first one finds the GPU's clock still low. */
@@ -265,7 +268,7 @@ static fut_status time_all(fut_cuda_pass *pass, search *s, const trial *t, doubl
             double seconds = 0;
             use(pass, &s->found[i]);
             FUT_TRY(note_slow(s, time_pass(pass, t, &seconds), &seconds));
-            if (round == 0 || seconds < best[i]) best[i] = seconds;
+            if (round == 0 || seconds < best[i] || isinf(seconds)) best[i] = seconds;
         }
     return FUT_OK;
 }
