@@ -58,6 +58,11 @@ FUT_FORMULA_FN uint8_t fut_row_picked(const fut_row_miner *m, uint8_t kind, int6
 
 /* ---- items and what they weigh ---- */
 
+FUT_FORMULA_FN double fut_row_positive_part(double x)
+{
+    return x > 0 ? x : 0;
+}
+
 FUT_FORMULA_FN bool fut_row_keeps(const fut_row_loss *k, double loss)
 {
     return loss > k->low && loss < k->high;
@@ -125,16 +130,18 @@ FUT_FORMULA_FN double fut_row_excess(const fut_row_loss *k, bool positive, doubl
     return k->sign * (positive ? v - k->pos_margin : k->neg_margin - v);
 }
 
-/* A triplet's loss, and its derivative by what is inside. */
+/* A triplet's loss, and its derivative by what is inside; how much of that is the anchor's with the negative, and not the positive's. */
 typedef struct fut_row_triplet {
     bool counts;
-    double loss, slope;
+    double loss, slope, anchor_share;
 } fut_row_triplet;
 
-FUT_FORMULA_FN fut_row_triplet fut_row_triplet_of(const fut_row_loss *k, double v_pos, double v_neg)
+/* v_swap: of the positive with the negative; v_neg where there is no swap. Equal values share the gradient, as torch's minimum does. */
+FUT_FORMULA_FN fut_row_triplet fut_row_triplet_of(const fut_row_loss *k, double v_pos, double v_neg, double v_swap)
 {
-    const double gap = k->sign * (v_neg - v_pos), inside = k->margin - gap;
-    fut_row_triplet t = {false, 0, 0};
+    const double gap = k->sign * (v_neg - v_pos), further = k->sign * (v_neg - v_swap);
+    const double inside = k->margin - gap + fut_row_positive_part(further);
+    fut_row_triplet t = {false, 0, 0, !k->swap || further < 0 ? 1 : further > 0 ? 0 : 0.5};
     if (!(gap > k->triplet_above && gap <= k->triplet_up_to)) return t;
     t.loss = k->smooth ? fut_row_softplus(inside) : inside > 0 ? inside : 0;
     t.counts = fut_row_keeps(k, t.loss);
@@ -143,11 +150,6 @@ FUT_FORMULA_FN fut_row_triplet fut_row_triplet_of(const fut_row_loss *k, double 
 }
 
 /* ---- losses of exponents: a row's loss is a function of its pairs' x(v), through sums of exp(x) ---- */
-
-FUT_FORMULA_FN double fut_row_positive_part(double x)
-{
-    return x > 0 ? x : 0;
-}
 
 FUT_FORMULA_FN double fut_row_exponent(const fut_row_loss *k, bool positive, double v)
 {

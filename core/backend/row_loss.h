@@ -66,6 +66,7 @@ typedef struct fut_row_loss {
     double pos_margin, neg_margin;       /* contrastive: [sign (v - pos_margin)]+ and [sign (neg_margin - v)]+ */
     double margin;                       /* triplet: [sign (v_p - v_n) + margin]+ */
     bool smooth;                         /* triplet: log(1 + exp(.)) instead of [.]+ */
+    bool swap;                           /* triplet: the nearer of v_n and the positive's own value with the negative; kernel swap_loss */
     double triplet_above, triplet_up_to; /* triplet: only those with above < sign (v_n - v_p) <= up_to */
     double alpha, beta, base;            /* multi_similarity */
     double temperature;                  /* supcon, ntxent */

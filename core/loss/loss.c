@@ -39,12 +39,29 @@ static fut_row_loss describe(const fut_loss_type *type, const void *config)
     return row;
 }
 
+/* Places 0, 1, ... of the batch, on the device. */
+static fut_status create_places(fut_loss *loss)
+{
+    int64_t *host = NULL;
+    size_t bytes = (size_t)loss->max_batch * sizeof *host;
+    if (!loss->row.swap) return FUT_OK;
+    FUT_TRY(loss->bk->alloc(loss->bk, bytes, (void **)&loss->places));
+    FUT_TRY(FUT_NEW_ARRAY(loss->max_batch, &host));
+    for (int64_t i = 0; i < loss->max_batch; i++)
+        host[i] = i;
+    fut_status st = loss->bk->upload(loss->bk, loss->places, host, bytes, NULL);
+    if (st == FUT_OK) st = loss->bk->sync(loss->bk, NULL);
+    fut_mem_free(host);
+    return st;
+}
+
 static fut_status create_spread(fut_loss *loss)
 {
     fut_backend *bk = loss->bk;
     size_t width = fut_dtype_size(loss->real);
+    int64_t rows = loss->row.swap ? loss->max_batch : loss->max_rows;
     if (fut_loss_is_symmetric(loss)) return FUT_OK;
-    FUT_TRY(bk->alloc(bk, (size_t)(loss->max_rows * loss->dim) * width, &loss->dh_rows));
+    FUT_TRY(bk->alloc(bk, (size_t)(rows * loss->dim) * width, &loss->dh_rows));
     return bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de);
 }
 
@@ -69,7 +86,6 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     fut_loss *loss = NULL;
     const fut_loss_type *type = config->choice->payload;
     size_t width = fut_dtype_size(real);
-    size_t pairs = (size_t)(max_rows * max_batch);
     static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
     if (miner == NULL) miner = &all_pairs;
     FUT_TRY_GOTO(fut_loss_check_miner(config, miner), out);
@@ -89,9 +105,11 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     }
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->unit), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_batch * width, &loss->norm), out);
+    size_t pairs = (size_t)((loss->row.swap ? max_batch : max_rows) * max_batch);
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->v), out);
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->g), out);
-    FUT_TRY_GOTO(bk->alloc(bk, pairs, (void **)&loss->kind), out);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch), (void **)&loss->kind), out);
+    FUT_TRY_GOTO(create_places(loss), out);
     FUT_TRY_GOTO(bk->alloc(bk, FUT_LOSS_SUMS * sizeof(double), (void **)&loss->sums), out);
     FUT_TRY_GOTO(create_spread(loss), out);
     *loss_out = loss;
@@ -106,7 +124,7 @@ void fut_loss_destroy(fut_loss **loss)
     fut_loss *l = *loss;
     if (l == NULL) return;
     fut_backend *bk = l->bk;
-    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de};
+    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de, l->places};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i] != NULL) bk->free(bk, blocks[i]);
     fut_mem_free(l);
@@ -151,23 +169,42 @@ static fut_status compare(fut_loss *loss, const fut_pair_rows *rows, fut_distanc
     return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, v, NULL) : FUT_OK;
 }
 
-/* v, kind, g and sums of the rows. What the miner measures on its own account goes where g will be. */
+/* The rows whose values the loss reads and whose g it writes: the shard's, or with swap all of the batch. */
+static fut_pair_rows rows_valued(const fut_loss *loss, const fut_pair_rows *rows)
+{
+    fut_pair_rows valued = *rows;
+    if (loss->row.swap) {
+        valued.n = loss->batch;
+        valued.row = loss->places;
+    }
+    return valued;
+}
+
+/* kind of the rows. What the miner measures goes where g will be. */
+static fut_status select_pairs(fut_loss *loss, const fut_pair_rows *rows)
+{
+    if (loss->miner.kind != FUT_MINER_ALL_PAIRS) FUT_TRY(compare(loss, rows, loss->miner.distance, loss->g));
+    return loss->bk->select_pairs(loss->bk, rows, &loss->miner, loss->real, loss->g, loss->kind, NULL);
+}
+
+/* kind, v, g and sums of the rows. */
 static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double *sums)
 {
     fut_backend *bk = loss->bk;
-    bool miner_measures = loss->miner.kind != FUT_MINER_ALL_PAIRS && loss->miner.distance != loss->distance;
-    void *mined = miner_measures ? loss->g : loss->v;
-    FUT_TRY(compare(loss, rows, loss->distance, loss->v));
-    if (miner_measures) FUT_TRY(compare(loss, rows, loss->miner.distance, mined));
-    FUT_TRY(bk->select_pairs(bk, rows, &loss->miner, loss->real, mined, loss->kind, NULL));
+    fut_pair_rows valued = rows_valued(loss, rows);
+    FUT_TRY(select_pairs(loss, rows));
+    FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
+    if (loss->row.swap) return bk->swap_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
 }
 
-/* g of the rows, weighed: computed again, which is cheaper than keeping every shard's. */
+/* g of the rows valued, weighed: computed again, which is cheaper than keeping every shard's. */
 static fut_status weigh_rows(fut_loss *loss, const fut_pair_rows *rows, const double *total)
 {
+    fut_pair_rows valued = rows_valued(loss, rows);
+    const uint8_t *kind = loss->row.swap ? NULL : loss->kind;
     FUT_TRY(compute_rows(loss, rows, loss->sums));
-    return loss->bk->row_loss_weigh(loss->bk, rows, &loss->row, loss->real, loss->kind, total, loss->g, NULL);
+    return loss->bk->row_loss_weigh(loss->bk, &valued, &loss->row, loss->real, kind, total, loss->g, NULL);
 }
 
 fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums)
@@ -184,10 +221,11 @@ fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const 
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));
-    FUT_TRY(bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->h, loss->dh_rows, NULL));
-    FUT_TRY(bk->rows_times_transposed(bk, &rows, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
-    FUT_TRY(bk->rows_times(bk, &rows, loss->real, 1, loss->g, loss->h, loss->dh_rows, NULL));
-    return bk->add_rows(bk, n, loss->dim, loss->real, row, loss->dh_rows, dh_out, NULL);
+    fut_pair_rows valued = rows_valued(loss, &rows);
+    FUT_TRY(bk->gather_rows(bk, valued.n, loss->dim, loss->real, valued.row, loss->h, loss->dh_rows, NULL));
+    FUT_TRY(bk->rows_times_transposed(bk, &valued, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
+    FUT_TRY(bk->rows_times(bk, &valued, loss->real, 1, loss->g, loss->h, loss->dh_rows, NULL));
+    return bk->add_rows(bk, valued.n, loss->dim, loss->real, valued.row, loss->dh_rows, dh_out, NULL);
 }
 
 fut_status fut_loss_take(fut_loss *loss, const void *dh)

@@ -91,7 +91,8 @@ struct fut_loss {
     int64_t batch;
     const void *e, *h; /* the embeddings; what is compared of them: unit, or e */
     void *unit, *norm; /* device [max_batch, dim], [max_batch] */
-    void *v, *g;       /* device [max_rows, max_batch] */
+    void *v, *g;       /* device [max_rows, max_batch]; [max_batch, max_batch] for a triplet loss with swap */
+    int64_t *places;   /* device [max_batch]: 0, 1, ...; NULL but with swap */
     uint8_t *kind;     /* device [max_rows, max_batch] */
     double *sums;      /* device [FUT_LOSS_SUMS]; of rows computed again */
     void *dh_rows;     /* device [max_rows, dim]; NULL where the loss is symmetric */

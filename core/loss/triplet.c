@@ -3,19 +3,21 @@
  *
  *     L = reduce [s_an - s_ap + margin]+        or  [d_ap - d_an + margin]+;  smooth: log(1 + exp(.)) instead of [.]+
  *
+ * swap: d_an gives way to d_pn where that is smaller (s_an to s_pn where that is larger); then every shard has the whole pair matrix.
  * An anchor's triplets are its positives times its negatives: time O(B x positives x negatives), memory that of the pair matrix. */
 #include "core/loss/loss.h"
 
 typedef struct triplet_config {
     fut_loss_common common;
     double margin;
-    bool smooth;
+    bool swap, smooth;
 } triplet_config;
 
 static const fut_opt options[] = {
     FUT_LOSS_DISTANCE(triplet_config, "l2"),
     FUT_OPT_F64(triplet_config, margin, "0.05", -1e6, 1e6, "similarity or distance",
                 "by how much an anchor's positive shall be nearer than its negative"),
+    FUT_OPT_BOOL(triplet_config, swap, "false", "the negative's distance to the positive counts instead, where it is the smaller one"),
     FUT_OPT_BOOL(triplet_config, smooth, "false", "softplus instead of a hinge: every triplet has a gradient"),
     FUT_LOSS_REDUCER(triplet_config, "avg_non_zero"),
     FUT_OPT_END,
@@ -26,6 +28,7 @@ static void describe(const void *config_, fut_row_loss *row)
     const triplet_config *config = config_;
     row->kind = FUT_ROW_TRIPLET;
     row->margin = config->margin;
+    row->swap = config->swap;
     row->smooth = config->smooth;
 }
 

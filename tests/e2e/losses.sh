@@ -43,4 +43,5 @@ done
 for miner in $(rows core/miner/miners.def FUT_MINER); do
     same mined-by-$miner --set loss=triplet --set miner=$miner
 done
+same swapped --set loss=triplet --set loss.swap=true
 same mined-pairs --set loss=contrastive --set miner=batch_hard

@@ -169,6 +169,8 @@ LOSSES = [
     ("contrastive", ContrastiveLoss, "dot", "avg_non_zero", "pos_margin: 0.9, neg_margin: 0.1", {"pos_margin": 0.9, "neg_margin": 0.1}),
     ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "", {}),
     ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "margin: 0.2, smooth: true", {"margin": 0.2, "smooth_loss": True}),
+    ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "margin: 0.2, swap: true", {"margin": 0.2, "swap": True}),
+    ("triplet", TripletMarginLoss, "l2", "avg_non_zero", "swap: true, smooth: true", {"swap": True, "smooth_loss": True}),
     ("multi_similarity", MultiSimilarityLoss, "cosine", "mean", "", {}),
     ("multi_similarity", MultiSimilarityLoss, "cosine", "mean", "alpha: 5, beta: 12, base: 0.3", {"alpha": 5, "beta": 12, "base": 0.3}),
     ("supcon", SupConLoss, "cosine", "avg_non_zero", "", {}),

@@ -35,6 +35,15 @@ fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, cons
     return FUT_OK;
 }
 
+static void add_groups(double sums[SUM_GROUPS][FUT_ROW_SUMS], double *sums_out)
+{
+    for (int k = 0; k < FUT_ROW_SUMS; k++) {
+        sums_out[k] = 0;
+        for (int group = 0; group < SUM_GROUPS; group++)
+            sums_out[k] += sums[group][k];
+    }
+}
+
 fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
                             const uint8_t *kind, void *g, double *sums_out, fut_stream *s)
 {
@@ -48,11 +57,22 @@ fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fu
             int64_t at = i * rows->batch;
             loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
         }
-    for (int k = 0; k < FUT_ROW_SUMS; k++) {
-        sums_out[k] = 0;
-        for (int group = 0; group < SUM_GROUPS; group++)
-            sums_out[k] += sums[group][k];
-    }
+    add_groups(sums, sums_out);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                             const uint8_t *kind, void *g, double *sums_out, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    double sums[SUM_GROUPS][FUT_ROW_SUMS] = {{0}};
+    FUT_TRY(fut_cpu_check_dtype(bk, "swap_loss", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t group = 0; group < SUM_GROUPS; group++)
+        for (int64_t r = rows->batch * group / SUM_GROUPS; r < rows->batch * (group + 1) / SUM_GROUPS; r++)
+            swap_loss_row_f32(rows, r, loss, v, kind, g, sums[group]);
+    add_groups(sums, sums_out);
     return FUT_OK;
 }
 
@@ -64,7 +84,7 @@ fut_status fut_cpu_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, co
     FUT_TRY(fut_cpu_check_dtype(bk, "row_loss_weigh", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        weigh_row_f32(loss, rows->batch, kind + i * rows->batch, total, (float *)g + i * rows->batch);
+        weigh_row_f32(loss, rows->batch, kind == NULL ? NULL : kind + i * rows->batch, total, (float *)g + i * rows->batch);
     return FUT_OK;
 }
 

@@ -25,6 +25,13 @@ fut_status fut_cuda_row_loss(fut_backend *bk, const fut_pair_rows *rows, const f
     return FUT_CUDA(fut_cuda_launch_row_loss(rows, loss, v, kind, g, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
 }
 
+fut_status fut_cuda_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                              const uint8_t *kind, void *g, double *sums, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("swap_loss", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_swap_loss(rows, loss, v, kind, g, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
+}
+
 fut_status fut_cuda_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real,
                                    const uint8_t *kind, const double *total, void *g, fut_stream *s)
 {

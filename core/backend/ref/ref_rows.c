@@ -31,6 +31,14 @@ fut_status fut_ref_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fu
     FUT_REF_RUN(row_loss, real, rows, loss, v, kind, g, sums);
 }
 
+fut_status fut_ref_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                             const uint8_t *kind, void *g, double *sums, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(swap_loss, real, rows, loss, v, kind, g, sums);
+}
+
 fut_status fut_ref_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const uint8_t *kind,
                                   const double *total, void *g, fut_stream *s)
 {

@@ -22,6 +22,8 @@ cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, const fut_ro
                                          cudaStream_t stream);
 cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
                                      double *sums, void *scratch, cudaStream_t stream);
+cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
+                                      double *sums, void *scratch, cudaStream_t stream);
 cudaError_t fut_cuda_launch_row_loss_weigh(const fut_pair_rows *rows, const fut_row_loss *loss, const uint8_t *kind, const double *total,
                                            float *g, cudaStream_t stream);
 

@@ -54,25 +54,41 @@ FUT_DEVICE_FN void contrastive_row(const fut_row_loss &k, const row_of_pairs &ro
     }
 }
 
-/* Each positive in turn, with the thread's negatives. */
-FUT_DEVICE_FN void triplet_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums, fut_shared<double> scratch)
+FUT_DEVICE_FN void clear_row(const row_of_pairs &row)
 {
     for (int64_t j = threadIdx.x; j < row.batch; j += block)
         row.g[j] = 0;
+}
+
+/* Each positive in turn, with the thread's negatives; with swap, all_v [batch, batch] has the positives' rows. */
+FUT_DEVICE_FN void triplet_row(const fut_row_loss &k, const row_of_pairs &row, const float *all_v, row_sums &sums,
+                               fut_shared<double> scratch)
+{
     for (int64_t p = 0; p < row.batch; p++) {
         if (row.kind[p] != FUT_PAIR_POSITIVE) continue; /* the same for the whole block */
+        const float *const swap = k.swap ? all_v + p * row.batch : row.v;
         double slopes = 0;
         for (int64_t n = threadIdx.x; n < row.batch; n += block) {
             if (row.kind[n] != FUT_PAIR_NEGATIVE) continue;
-            const fut_row_triplet t = fut_row_triplet_of(&k, row.v[p], row.v[n]);
+            const fut_row_triplet t = fut_row_triplet_of(&k, row.v[p], row.v[n], swap[n]);
             if (!t.counts) continue;
-            row.g[n] -= static_cast<float>(k.sign * t.slope);
+            row.g[n] -= static_cast<float>(k.sign * t.slope * t.anchor_share);
             slopes += t.slope;
             sums.at[FUT_ROW_LOSS] += t.loss;
             sums.at[FUT_ROW_KEPT] += 1;
         }
         slopes = fut_block_sum<double>(slopes, scratch);
         if (threadIdx.x == p % block) row.g[p] = static_cast<float>(k.sign * slopes);
+    }
+}
+
+/* What an anchor's triplets with the positive p leave to p's own values: anchor_v, anchor_kind of the anchor, the row p's. */
+FUT_DEVICE_FN void swapped_row(const fut_row_loss &k, int64_t p, const float *anchor_v, const uint8_t *anchor_kind, const row_of_pairs &row)
+{
+    for (int64_t n = threadIdx.x; n < row.batch; n += block) {
+        if (anchor_kind[n] != FUT_PAIR_NEGATIVE) continue;
+        const fut_row_triplet t = fut_row_triplet_of(&k, anchor_v[p], anchor_v[n], row.v[n]);
+        if (t.counts) row.g[n] -= static_cast<float>(k.sign * t.slope * (1 - t.anchor_share));
     }
 }
 
@@ -133,8 +149,8 @@ FUT_DEVICE_FN void ntxent_row(const fut_row_loss &k, const row_of_pairs &row, ro
             row.g[j] = static_cast<float>(slope * slopes * exp(fut_row_exponent(&k, false, row.v[j]) - log_neg));
 }
 
-/* What every loss counts; g from the derivative by v to that by s. */
-FUT_DEVICE_FN void close_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums)
+/* What every loss counts. */
+FUT_DEVICE_FN void count_row(const row_of_pairs &row, row_sums &sums)
 {
     for (int64_t j = threadIdx.x; j < row.batch; j += block) {
         if (row.kind[j] == FUT_PAIR_LEFT_OUT) continue;
@@ -146,7 +162,23 @@ FUT_DEVICE_FN void close_row(const fut_row_loss &k, const row_of_pairs &row, row
         sums.at[FUT_ROW_VALUE_NEG] += positive ? 0 : v;
         sums.at[FUT_ROW_ACTIVE_POS] += positive ? active : 0;
         sums.at[FUT_ROW_ACTIVE_NEG] += positive ? 0 : active;
-        row.g[j] = static_cast<float>(fut_row_value_grad(&k, v, row.g[j]));
+    }
+}
+
+/* g from the derivative by v to that by s. */
+FUT_DEVICE_FN void close_row(const fut_row_loss &k, const row_of_pairs &row)
+{
+    for (int64_t j = threadIdx.x; j < row.batch; j += block)
+        row.g[j] = static_cast<float>(fut_row_value_grad(&k, row.v[j], row.g[j]));
+}
+
+/* partial [slots] of the block. */
+FUT_DEVICE_FN void write_partial(const row_sums &sums, double *partial, fut_shared<double> scratch)
+{
+    FUT_UNROLL
+    for (int at = 0; at < FUT_ROW_SUMS; at++) {
+        const double total = fut_block_sum<double>(sums.at[at], scratch);
+        if (threadIdx.x == 0) partial[static_cast<int64_t>(blockIdx.x) * slots + at] = total;
     }
 }
 
@@ -159,21 +191,42 @@ FUT_KERNEL_FN void loss_rows(int64_t n, int64_t batch, fut_row_loss k, const flo
     row_sums sums = {};
     for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
         const row_of_pairs row = {batch, v + i * batch, kind + i * batch, g + i * batch};
+        clear_row(row);
         if constexpr (loss_kind == FUT_ROW_CONTRASTIVE)
             contrastive_row(k, row, sums);
         else if constexpr (loss_kind == FUT_ROW_TRIPLET)
-            triplet_row(k, row, sums, scratch);
+            triplet_row(k, row, nullptr, sums, scratch);
         else if constexpr (loss_kind == FUT_ROW_NTXENT)
             ntxent_row(k, row, sums, scratch);
         else
             exponents_row(k, row, sums, scratch);
-        close_row(k, row, sums);
+        count_row(row, sums);
+        close_row(k, row);
     }
-    FUT_UNROLL
-    for (int at = 0; at < FUT_ROW_SUMS; at++) {
-        const double total = fut_block_sum<double>(sums.at[at], scratch);
-        if (threadIdx.x == 0) partial[static_cast<int64_t>(blockIdx.x) * slots + at] = total;
+    write_partial(sums, partial, scratch);
+}
+
+/* The same of triplets with swap: a block has places of the batch, each as an anchor, if it is one of the rows, and as a positive of the
+ * rows' anchors. v, g: [batch, batch]. */
+FUT_KERNEL_FN void swap_rows(int64_t n, int64_t batch, const int64_t *places, fut_row_loss k, const float *v, const uint8_t *kind, float *g,
+                             double *partial)
+{
+    FUT_SHARED(double, scratch, 32);
+    row_sums sums = {};
+    for (int64_t r = blockIdx.x; r < batch; r += gridDim.x) {
+        const row_of_pairs row = {batch, v + r * batch, kind, g + r * batch};
+        clear_row(row);
+        for (int64_t i = 0; i < n; i++) {
+            if (places[i] != r) continue;
+            const row_of_pairs anchor = {batch, row.v, kind + i * batch, row.g};
+            triplet_row(k, anchor, v, sums, scratch);
+            count_row(anchor, sums);
+        }
+        for (int64_t i = 0; i < n; i++)
+            if (kind[i * batch + r] == FUT_PAIR_POSITIVE) swapped_row(k, r, v + places[i] * batch, kind + i * batch, row);
+        close_row(k, row);
     }
+    write_partial(sums, partial, scratch);
 }
 
 /* Second pass, one block: thread t adds sum t % slots of every block / slots-th partial, then the threads of a sum in order. */
@@ -198,7 +251,7 @@ FUT_KERNEL_FN void weigh_rows(int64_t n, int64_t batch, fut_row_loss k, const ui
     const float of_negative = static_cast<float>(fut_row_weight(&k, total, fut_row_kept_neg(&k)));
     for (int64_t i = blockIdx.x; i < n; i += gridDim.x)
         for (int64_t at = i * batch + threadIdx.x; at < (i + 1) * batch; at += block)
-            g[at] *= kind[at] == FUT_PAIR_POSITIVE ? of_positive : of_negative;
+            g[at] *= kind == nullptr || kind[at] == FUT_PAIR_POSITIVE ? of_positive : of_negative;
 }
 
 /* Place of what the pick takes, -1 for nothing; far_out is its far. The same for the whole block. */
@@ -323,6 +376,18 @@ cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_lo
     }
     if (error != cudaSuccess) return error;
     const int64_t blocks = grid_of(rows->n).x;
+    return FUT_LAUNCH_SYNC(add_partials, dim3(1), dim3(block), 0, stream, blocks, partial, sums);
+}
+
+cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
+                                      double *sums, void *scratch, cudaStream_t stream)
+{
+    double *const partial = static_cast<double *>(scratch);
+    const dim3 grid = grid_of(rows->batch);
+    const cudaError_t error =
+        FUT_LAUNCH_SYNC(swap_rows, grid, dim3(block), 0, stream, rows->n, rows->batch, rows->row, *loss, v, kind, g, partial);
+    if (error != cudaSuccess) return error;
+    const int64_t blocks = grid.x;
     return FUT_LAUNCH_SYNC(add_partials, dim3(1), dim3(block), 0, stream, blocks, partial, sums);
 }
 
