@@ -149,6 +149,7 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     loss->label = label;
     loss->image = image;
     loss->e = e;
+    loss->computed = NULL;
     loss->h = rows_compared(loss, loss->distance);
     return loss->bk->normalize_rows(loss->bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL);
 }
@@ -198,12 +199,13 @@ static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
 }
 
-/* g of the rows valued, weighed: computed again, which is cheaper than keeping every shard's. */
+/* g of the rows valued, weighed. Where a rank has several shards it is computed again, which is cheaper than keeping every shard's. */
 static fut_status weigh_rows(fut_loss *loss, const fut_pair_rows *rows, const double *total)
 {
     fut_pair_rows valued = rows_valued(loss, rows);
     const uint8_t *kind = loss->row.swap ? NULL : loss->kind;
-    FUT_TRY(compute_rows(loss, rows, loss->sums));
+    if (loss->computed != rows->row) FUT_TRY(compute_rows(loss, rows, loss->sums));
+    loss->computed = NULL;
     return loss->bk->row_loss_weigh(loss->bk, &valued, &loss->row, loss->real, kind, total, loss->g, NULL);
 }
 
@@ -211,7 +213,9 @@ fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *
 {
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
-    return compute_rows(loss, &rows, sums);
+    FUT_TRY(compute_rows(loss, &rows, sums));
+    loss->computed = row;
+    return FUT_OK;
 }
 
 /* s_ij = h_i . h_j is a function of both: dh_j += g_ij h_i for every j, and dh_i += g_ij h_j. */

@@ -89,14 +89,15 @@ struct fut_loss {
     int64_t max_batch, max_rows, dim;
     const int64_t *label, *image; /* of the batch begun; borrowed */
     int64_t batch;
-    const void *e, *h; /* the embeddings; what is compared of them: unit, or e */
-    void *unit, *norm; /* device [max_batch, dim], [max_batch] */
-    void *v, *g;       /* device [max_rows, max_batch]; [max_batch, max_batch] for a triplet loss with swap */
-    int64_t *places;   /* device [max_batch]: 0, 1, ...; NULL but with swap */
-    uint8_t *kind;     /* device [max_rows, max_batch] */
-    double *sums;      /* device [FUT_LOSS_SUMS]; of rows computed again */
-    void *dh_rows;     /* device [max_rows, dim]; NULL where the loss is symmetric */
-    void *de;          /* device [max_batch, dim]; NULL where the loss is symmetric */
+    const int64_t *computed; /* the rows whose v, kind and g stand in memory, unweighed; NULL: none */
+    const void *e, *h;       /* the embeddings; what is compared of them: unit, or e */
+    void *unit, *norm;       /* device [max_batch, dim], [max_batch] */
+    void *v, *g;             /* device [max_rows, max_batch]; [max_batch, max_batch] for a triplet loss with swap */
+    int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL but with swap */
+    uint8_t *kind;           /* device [max_rows, max_batch] */
+    double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again */
+    void *dh_rows;           /* device [max_rows, dim]; NULL where the loss is symmetric */
+    void *de;                /* device [max_batch, dim]; NULL where the loss is symmetric */
 };
 
 /* NULL-terminated choices for `loss: {type: ...}`; payload is the fut_loss_type. */
