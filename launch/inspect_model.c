@@ -80,7 +80,7 @@ static void print_layers(const fut_net *net)
 
 static void print_memory(const char *what, size_t bytes)
 {
-    (void)printf("  %-41s %10.1f MiB\n", what, (double)bytes / (1024.0 * 1024.0));
+    (void)printf("  %-43s %10.1f MiB\n", what, (double)bytes / (1024.0 * 1024.0));
 }
 
 static void print_text(const fut_net *net, const char *title, const totals *t)
@@ -93,12 +93,12 @@ static void print_text(const fut_net *net, const char *title, const totals *t)
     print_layers(net);
     (void)printf("\n  parameters  %s\n", grouped(t->params, count));
     (void)printf("  forward     %.3f billion multiply-adds a photo\n\n", (double)t->macs / 1e9);
-    (void)printf("memory of %lld photos in one shard, backend %s (%s)\n", (long long)t->batch, bk->name, info.device);
+    (void)printf("memory of %lld photos in one shard, backend %s on %s\n", (long long)t->batch, bk->name, info.device);
     print_memory("training: activations kept for backward", t->training.slot);
     print_memory("training: gradients of activations, scratch", t->training.shared);
     print_memory("inference: activations, scratch", t->inference.shared);
     print_memory("parameters and statistics", t->training.params);
-    print_memory("gradients, as much again", t->training.params);
+    print_memory("their gradients", t->training.params);
 }
 
 /* ---- for programs ---- */
