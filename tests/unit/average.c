@@ -38,7 +38,9 @@ static void begin(trial *t, const char *const *more, int count)
     FUT_TEST_OK(fut_config_load(NULL, sets, 7 + count, &t->config));
     FUT_TEST_OK(fut_comm_create_self(&t->comm));
     FUT_TEST_OK(fut_dataset_open(file, &t->dataset));
-    FUT_TEST_OK(fut_engine_create(t->config, t->comm, &options, &tuning, &t->engine));
+    FUT_TEST_OK(fut_engine_create(t->config, t->comm, &options, &t->engine));
+    fut_engine_sizes sizes = {.batch = {t->config->train.batch}, .batches = 1};
+    FUT_TEST_OK(fut_engine_plan(t->engine, &sizes, NULL, NULL, &tuning));
     FUT_TEST_OK(fut_net_init(t->engine->net, 1));
     FUT_TEST_OK(fut_optim_begin(t->engine->optim, fut_net_params(t->engine->net)));
     FUT_TEST_OK(fut_average_create(t->engine, t->dataset, &t->average));
