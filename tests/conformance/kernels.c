@@ -261,6 +261,7 @@ typedef struct results {
 
 #include "tests/conformance/kernels_immediate.inc"
 #include "tests/conformance/kernels_optim.inc"
+#include "tests/conformance/kernels_pairs.inc"
 #include "tests/conformance/kernels_planned.inc"
 
 #include "tests/conformance/kernels_device.inc"
