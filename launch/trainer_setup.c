@@ -142,7 +142,7 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
               "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm",
               (long long)t->config->train.batch, (long long)shards);
     t->shards = (int)shards;
-    FUT_INFO("%d shards on %d ranks; this run can use up to %d", t->shards, ranks, t->shards);
+    FUT_INFO("%d shard%s on %d rank%s of at most %d", t->shards, t->shards == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s", t->shards);
     return FUT_OK;
 }
 
