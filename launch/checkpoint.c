@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 2 };
 
 static const char format_name[] = "futago-checkpoint";
 static const char tracked_suffix[] = "num_batches_tracked";
@@ -251,7 +251,9 @@ static fut_status open_checkpoint(const char *path, fut_h5 **h5_out)
     FUT_CHECK_GOTO(strcmp(fut_str_text(&format), format_name) == 0, FUT_ERR_DATA, out,
                    "%s: not a checkpoint: its format is '%s', expected '%s'", path, fut_str_text(&format), format_name);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "version", &version), out);
-    FUT_CHECK_GOTO(version == FORMAT_VERSION, FUT_ERR_DATA, out, "%s: checkpoint format version %" PRId64 ", this futago reads version %d",
+    FUT_CHECK_GOTO(version == FORMAT_VERSION, FUT_ERR_UNSUPPORTED, out,
+                   "%s: checkpoint format version %" PRId64
+                   ", this futago reads version %d: go on with the futago that wrote it, or choose another `run:`",
                    path, version, FORMAT_VERSION);
     FUT_CHECK_GOTO(fut_h5_has_attribute(h5, "/", "complete"), FUT_ERR_DATA, out, "%s: the checkpoint was not written to its end", path);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "complete", &complete), out);

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/miner/miner.h"
+#include "core/nn/describe.h"
 #include "dist/order.h"
 #include "launch/update.h"
 
@@ -71,6 +72,26 @@ static fut_status share_tuning(fut_engine *g, const fut_str *text)
     return fut_comm_agree(g->comm, st);
 }
 
+/* Planning shards of n photos ran out of the device's memory, which measuring algorithms needs too: say how many would fit. */
+static fut_status say_what_fits(fut_engine *g, int64_t n)
+{
+    const double gib = 1024.0 * 1024 * 1024;
+    int slots = g->my_end - g->my_first;
+    int64_t fits = n / 2;
+    fut_net_memory memory = {0};
+    while (fits > 1 && fut_net_measure(g->net, fits, true, &memory) != FUT_OK)
+        fits /= 2;
+    double needed = (double)memory.slot * slots + (double)memory.shared;
+    if (needed > (double)g->bytes_free_before) fits = (int64_t)((double)fits * (double)g->bytes_free_before / needed);
+    fut_trail_clear();
+    return FUT_FAIL(FUT_ERR_NO_MEMORY,
+                    "%lld photos of %lld px a shard, %d shards on this GPU, do not fit on %s, which has %.2f GiB free of %.2f. About %lld "
+                    "photos a shard "
+                    "fit: lower train.batch, spread the shards over more GPUs, or use precision: bf16",
+                    (long long)n, (long long)g->config->data.size, slots, g->info.device, (double)g->bytes_free_before / gib,
+                    (double)g->info.bytes_total / gib, (long long)fits);
+}
+
 /* Plans for every size, then room for the largest: what is measured for a plan needs memory that the slots would take. The host measures
  * nothing and makes its plans when they are needed. */
 static fut_status make_plans(fut_engine *g, const fut_engine_sizes *sizes)
@@ -79,7 +100,9 @@ static fut_status make_plans(fut_engine *g, const fut_engine_sizes *sizes)
         int64_t larger = (sizes->batch[i] + g->shards - 1) / g->shards;
         int64_t smaller = sizes->batch[i] / g->shards;
         if (sizes->batch[i] == 0) continue;
-        FUT_TRY(fut_net_plan(g->net, larger, true));
+        fut_status st = fut_net_plan(g->net, larger, true);
+        if (st == FUT_ERR_NO_MEMORY) return say_what_fits(g, larger);
+        FUT_TRY(st);
         FUT_TRY(fut_net_plan(g->net, smaller, true));
     }
     for (int i = 0; g->info.asynchronous && i < sizes->evaluations; i++)

@@ -141,7 +141,7 @@ static fut_status create_temporary(const char *path, char **temporary_out, bool 
     *taken_out = false;
     FUT_TRY_GOTO(fut_str_printf(&name, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1)), out);
     FUT_TRY_GOTO(registry_add(name.data), out);
-    int fd = open(name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int fd = open(name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* the umask decides, as for every file a user makes */
     if (fd < 0) {
         int error_number = errno;
         registry_remove(name.data);

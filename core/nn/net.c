@@ -241,6 +241,7 @@ fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training
     }
     FUT_TRY(fut_net_find_plan(net, max_n, training, &plan));
     if (!training) return FUT_OK;
+    FUT_TRY(check_room(net, plan));
     for (int i = 0; i < slots; i++) {
         if (net->slots[i].bytes >= plan->region_bytes[FUT_REGION_SLOT]) continue;
         net->slots[i].filled = NULL;
