@@ -12,12 +12,14 @@ loss()
     sed -n 's/^{"step":[0-9]*,"epoch":[0-9]*,"loss":\([^,]*\),.*/\1/p' "$1/metrics.jsonl"
 }
 
-# near RUN_A RUN_B TOLERANCE: the losses of all steps agree, relative to themselves.
+# near RUN_A RUN_B TOLERANCE [STEPS]: the losses of all steps agree, relative to themselves.
 near()
 {
+    local steps=${4:-8}
     loss "$1" >a.txt
     loss "$2" >b.txt
-    [ "$(wc -l <a.txt)" -eq 8 ] && [ "$(wc -l <b.txt)" -eq 8 ] || fail "$1 and $2 have $(wc -l <a.txt) and $(wc -l <b.txt) steps, expected 8"
+    [ "$(wc -l <a.txt)" -eq "$steps" ] && [ "$(wc -l <b.txt)" -eq "$steps" ] ||
+        fail "$1 and $2 have $(wc -l <a.txt) and $(wc -l <b.txt) steps, expected $steps"
     paste a.txt b.txt | awk -v t="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > t * $1) { print "step " NR ": " $1 " and " $2; bad = 1 } } END { exit bad }' >out ||
         fail "$1 and $2 differ by more than $3"
 }
@@ -65,6 +67,15 @@ expect 0 "$futago" train c.yaml $steps --set run=half --set backend=cuda --set p
 f16=$(cat f16/log.txt | sed -n 's/.*model sha256 \([0-9a-f]*\).*/\1/p')
 expect 0 "$futago" train c.yaml $steps --set run=half --set backend=cuda --set precision=f16
 [ "$(digest)" = "$f16" ] || fail "f16 stopped and resumed ends with $(digest), undisturbed with $f16"
+
+# A ResNet: max pooling, residuals inside the activation, on one GPU and on two.
+resnet="$steps --set model.backbone=resnet18 --set data.size=32 --set train.steps=3"
+expect 0 "$futago" train c.yaml $resnet --set run=resnet_cpu --set backend=cpu
+expect 0 "$futago" train c.yaml $resnet --set run=resnet --set backend=cuda
+near resnet_cpu resnet 1e-3 3
+resnet_digest=$(digest)
+expect 0 ranks 2 "$futago" train c.yaml $resnet --set run=resnet2 --set backend=cuda
+[ "$(digest)" = "$resnet_digest" ] || fail "a ResNet on 2 ranks ends with $(digest), on one with $resnet_digest"
 
 # Using the model: the same numbers as on the CPU.
 for backend in cpu cuda; do
