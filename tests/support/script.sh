@@ -7,7 +7,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/futago-test-XXXXXX")
 at_exit=
 trap 'status=$?; eval "$at_exit"; rm -rf "$tmp"; exit $status' EXIT
 cd "$tmp"
-export OMP_NUM_THREADS=1 TMPDIR="$tmp"
+export OMP_NUM_THREADS=1 TMPDIR="$tmp" XDG_CACHE_HOME="$tmp/cache"
 
 fail()
 {
