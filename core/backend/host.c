@@ -3,7 +3,6 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -173,23 +172,6 @@ void fut_host_device_half(fut_backend *bk)
     bk->recording_destroy = host_recording_destroy;
     bk->tuning_get = host_tuning_get;
     bk->tuning_set = host_tuning_set;
-}
-
-void fut_host_step_decide(double squares, bool finite, fut_step_control *control)
-{
-    control->unscale = 1 / control->scale;
-    control->squares = squares * control->unscale * control->unscale;
-    if (control->clip_norm > 0) control->unscale *= fmin(1, control->clip_norm / (sqrt(control->squares) + 1e-6));
-    control->finite = finite;
-    control->steps += finite;
-    if (control->growth_every == 0) return;
-    control->good_steps = finite ? control->good_steps + 1 : 0;
-    if (!finite) {
-        control->scale /= 2;
-    } else if (control->good_steps == control->growth_every) {
-        control->scale *= 2;
-        control->good_steps = 0;
-    }
 }
 
 void fut_host_tree_rows(int64_t rows, int64_t n, double *in, double *out)

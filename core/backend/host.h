@@ -10,8 +10,6 @@ extern "C" {
 
 /* Fill in everything of the device half but name, act_bytes, info and destroy. */
 void fut_host_device_half(fut_backend *bk);
-/* The decision of step_check, from what was seen of the scaled gradient: its sum of squares, and whether it and the loss are finite. */
-void fut_host_step_decide(double squares, bool finite, fut_step_control *control);
 /* The kernel tree_rows. */
 void fut_host_tree_rows(int64_t rows, int64_t n, double *in, double *out);
 /* Bytes of memory that the machine has free, and has. */

@@ -1,6 +1,7 @@
 /* Immediate kernels on flat vectors, in chunks over the threads: what decides about a step, the tree's additions. */
 #include "core/backend/cpu/cpu_impl.h"
 #include "core/backend/host.h"
+#include "core/backend/step_formulas.h"
 
 #include <math.h>
 
@@ -43,7 +44,7 @@ fut_status fut_cpu_step_check(fut_backend *bk, int64_t n, fut_dtype real, const 
     bool finite = isfinite(squares);
     for (int64_t i = 0; i < loss_count; i++)
         finite = finite && isfinite(loss[i]);
-    fut_host_step_decide(squares, finite, control);
+    fut_step_decide(squares, finite, control);
     return FUT_OK;
 }
 

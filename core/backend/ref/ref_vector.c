@@ -1,6 +1,7 @@
 /* Immediate kernels on flat vectors: what decides about a step, the tree's additions. */
 #include "core/backend/host.h"
 #include "core/backend/ref/ref_impl.h"
+#include "core/backend/step_formulas.h"
 
 #include <math.h>
 

@@ -3,6 +3,9 @@
 #include "core/backend/cuda/kernels/vector_packs.cuh"
 #include "gpu_kernel.h"
 
+#define FUT_FORMULA_FN FUT_DEVICE_FN
+#include "core/backend/step_formulas.h"
+
 namespace
 {
 
@@ -23,25 +26,6 @@ template <bool whole> FUT_KERNEL_FN void sum_squares(int64_t n, const float *g, 
     if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-/* As fut_host_step_decide. */
-FUT_DEVICE_FN void decide(double squares, bool finite, fut_step_control *control)
-{
-    const double unscale = 1 / control->scale;
-    control->unscale = unscale;
-    control->squares = squares * unscale * unscale;
-    if (control->clip_norm > 0) control->unscale *= fmin(1.0, control->clip_norm / (sqrt(control->squares) + 1e-6));
-    control->finite = finite;
-    control->steps += finite;
-    if (control->growth_every == 0) return;
-    control->good_steps = finite ? control->good_steps + 1 : 0;
-    if (!finite) {
-        control->scale /= 2;
-    } else if (control->good_steps == control->growth_every) {
-        control->scale *= 2;
-        control->good_steps = 0;
-    }
-}
-
 /* Second pass, one block. The squares of finite f32 cannot overflow f64, so the sum is finite just where every element is. */
 FUT_KERNEL_FN void decide_step(int64_t blocks, const double *partial, const double *loss, int64_t loss_count, fut_step_control *control)
 {
@@ -54,7 +38,7 @@ FUT_KERNEL_FN void decide_step(int64_t blocks, const double *partial, const doub
     bool finite = isfinite(sum);
     for (int64_t i = 0; i < loss_count; i++)
         finite = finite && isfinite(loss[i]);
-    decide(sum, finite, control);
+    fut_step_decide(sum, finite, control);
 }
 
 } // namespace
