@@ -53,6 +53,10 @@ typedef struct fut_conv_desc {
     bool need_dx;    /* false for the first layer: no backward_data */
 } fut_conv_desc;
 
+/* What every fast backend takes: positive sizes, dense or depthwise, a kernel that fits the padded image. backend: its name, for the
+ * message. Errors: FUT_ERR_SHAPE, FUT_ERR_UNSUPPORTED. */
+fut_status fut_conv_desc_check(const char *backend, const fut_conv_desc *desc) FUT_MUST_CHECK;
+
 /* Batch norm, activation and residual in one pass over memory.
  *   residual_after = true   y = act(bn(x)) + r   (EfficientNet; act is NONE there)
  *   residual_after = false  y = act(bn(x) + r)   (ResNet) */

@@ -126,16 +126,7 @@ static fut_status plan_gradient(fut_backend *bk, const fut_conv_desc *desc, cpu_
 static fut_status check_desc(const fut_backend *bk, const fut_conv_desc *d)
 {
     FUT_TRY(fut_cpu_check_dtype(bk, "conv", d->dtype, d->real));
-    FUT_CHECK(d->x.n > 0 && d->x.c > 0 && d->x.h > 0 && d->x.w > 0 && d->out_c > 0 && d->kh > 0 && d->kw > 0 && d->stride > 0 &&
-                  d->pad_top >= 0 && d->pad_left >= 0 && d->pad_bottom >= 0 && d->pad_right >= 0,
-              FUT_ERR_SHAPE, "conv: sizes must be positive and padding not negative");
-    FUT_CHECK(d->groups == 1 || (d->groups == d->x.c && d->out_c == d->x.c), FUT_ERR_UNSUPPORTED,
-              "cpu backend, conv: %lld groups of %lld input and %lld output channels; it has dense and depthwise ones",
-              (long long)d->groups, (long long)d->x.c, (long long)d->out_c);
-    FUT_CHECK(d->x.h + d->pad_top + d->pad_bottom >= d->kh && d->x.w + d->pad_left + d->pad_right >= d->kw, FUT_ERR_SHAPE,
-              "conv: a %lld x %lld kernel does not fit a padded image of %lld x %lld", (long long)d->kh, (long long)d->kw,
-              (long long)(d->x.h + d->pad_top + d->pad_bottom), (long long)(d->x.w + d->pad_left + d->pad_right));
-    return FUT_OK;
+    return fut_conv_desc_check("cpu", d);
 }
 
 fut_status fut_cpu_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op **op_out)
