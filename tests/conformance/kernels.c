@@ -274,7 +274,7 @@ int main(void)
 #undef FUT_KERNEL
         cmocka_unit_test(test_same_bits), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory),    cmocka_unit_test(test_streams),       cmocka_unit_test(test_recording),
-        cmocka_unit_test(test_info),      cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_info),      cmocka_unit_test(test_registry),      cmocka_unit_test(test_similarity_rows_alone),
     };
     fut_backend_info info;
     FUT_TEST_OK(fut_backend_create(fut_test_backend("cpu"), &options, &tested));

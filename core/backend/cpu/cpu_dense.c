@@ -4,57 +4,38 @@
 #include <math.h>
 #include <string.h>
 
-/* Blocks are small enough that a shard's batch makes several for each thread, and that the b of one stays in cache. */
-enum { BLOCK_ROWS = 32, BLOCK_COLS = 64 };
+/* Columns of a block: as many as leave every thread several blocks. */
+enum { BLOCK_ROWS = FUT_SIMD_MATMUL_ROWS, BLOCK_COLS_MAX = 512, BLOCK_COLS_MIN = 64, BLOCKS_PER_THREAD = 4 };
 
 static int64_t blocks_in(int64_t n, int64_t block)
 {
     return (n + block - 1) / block;
 }
 
-typedef struct matmul_block {
-    fut_simd_matmul mm;
-    int64_t row, col;
-} matmul_block;
-
-/* Block i of a product, the row blocks of one block of columns together: they share its b. */
-static matmul_block cut_block(const fut_simd_matmul *whole, int64_t i)
+static int64_t block_at(int64_t n, int64_t block, int64_t from)
 {
-    int64_t row_blocks = blocks_in(whole->rows, BLOCK_ROWS);
-    matmul_block block = {*whole, i % row_blocks * BLOCK_ROWS, i / row_blocks * BLOCK_COLS};
-    if (block.mm.rows - block.row < BLOCK_ROWS)
-        block.mm.rows -= block.row;
-    else
-        block.mm.rows = BLOCK_ROWS;
-    if (block.mm.cols - block.col < BLOCK_COLS)
-        block.mm.cols -= block.col;
-    else
-        block.mm.cols = BLOCK_COLS;
-    block.mm.c += block.row * whole->c_row + block.col;
-    return block;
+    return n - from < block ? n - from : block;
 }
 
-void fut_cpu_matmul_nt(const fut_cpu *cpu, const fut_simd_matmul *mm, const int64_t *pick, const float *bias)
+void fut_cpu_matmul(const fut_cpu *cpu, const fut_simd_matmul *mm)
 {
-    int64_t blocks = blocks_in(mm->rows, BLOCK_ROWS) * blocks_in(mm->cols, BLOCK_COLS);
+    int64_t block_cols = BLOCK_COLS_MAX, row_blocks = blocks_in(mm->rows, BLOCK_ROWS);
+    while (block_cols > BLOCK_COLS_MIN && row_blocks * blocks_in(mm->cols, block_cols) < (int64_t)BLOCKS_PER_THREAD * cpu->threads)
+        block_cols /= 2;
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
-    for (int64_t i = 0; i < blocks; i++) {
-        matmul_block block = cut_block(mm, i);
-        if (!pick) block.mm.a += block.row * mm->a_row;
-        block.mm.b += block.col * mm->b_row;
-        cpu->simd->matmul_nt(&block.mm, pick ? pick + block.row : NULL, bias ? bias + block.col : NULL);
-    }
-}
-
-void fut_cpu_matmul_nn(const fut_cpu *cpu, const fut_simd_matmul *mm, float alpha)
-{
-    int64_t blocks = blocks_in(mm->rows, BLOCK_ROWS) * blocks_in(mm->cols, BLOCK_COLS);
-#pragma omp parallel for num_threads(cpu->threads) schedule(static)
-    for (int64_t i = 0; i < blocks; i++) {
-        matmul_block block = cut_block(mm, i);
-        block.mm.a += block.row * mm->a_row;
-        block.mm.b += block.col;
-        cpu->simd->matmul_nn(&block.mm, alpha);
+    for (int64_t i = 0; i < row_blocks * blocks_in(mm->cols, block_cols); i++) {
+        const int64_t row = i % row_blocks * BLOCK_ROWS, col = i / row_blocks * block_cols;
+        fut_simd_matmul block = *mm;
+        block.rows = block_at(mm->rows, BLOCK_ROWS, row);
+        block.cols = block_at(mm->cols, block_cols, col);
+        if (mm->pick)
+            block.pick += row;
+        else
+            block.a += row * mm->a_row;
+        block.b += col * mm->b_col;
+        block.c += row * mm->c_row + col;
+        if (mm->bias) block.bias += col;
+        cpu->simd->matmul(&block);
     }
 }
 
@@ -73,8 +54,20 @@ fut_status fut_cpu_linear(fut_backend *bk, int64_t n, int64_t k, int64_t m, fut_
 {
     (void)s;
     FUT_TRY(fut_cpu_check_dtype(bk, "linear", FUT_F32, real));
-    fut_simd_matmul mm = {.rows = n, .cols = m, .k = k, .a = x, .a_row = k, .a_col = 1, .b = w, .b_row = k, .c = y, .c_row = m};
-    fut_cpu_matmul_nt(fut_cpu_of(bk), &mm, NULL, b);
+    fut_simd_matmul mm = {.rows = n,
+                          .cols = m,
+                          .k = k,
+                          .a = x,
+                          .a_row = k,
+                          .a_col = 1,
+                          .b = w,
+                          .b_row = 1,
+                          .b_col = k,
+                          .c = y,
+                          .c_row = m,
+                          .alpha = 1,
+                          .bias = b};
+    fut_cpu_matmul(fut_cpu_of(bk), &mm);
     return FUT_OK;
 }
 
@@ -83,10 +76,12 @@ fut_status fut_cpu_linear_backward(fut_backend *bk, int64_t n, int64_t k, int64_
 {
     (void)s;
     FUT_TRY(fut_cpu_check_dtype(bk, "linear_backward", FUT_F32, real));
-    fut_simd_matmul to_dx = {.rows = n, .cols = k, .k = m, .a = dy, .a_row = m, .a_col = 1, .b = w, .b_row = k, .c = dx, .c_row = k};
-    fut_simd_matmul to_dw = {.rows = m, .cols = k, .k = n, .a = dy, .a_row = 1, .a_col = m, .b = x, .b_row = k, .c = dw, .c_row = k};
-    fut_cpu_matmul_nn(fut_cpu_of(bk), &to_dx, 1);
-    fut_cpu_matmul_nn(fut_cpu_of(bk), &to_dw, 1);
+    fut_simd_matmul to_dx = {
+        .rows = n, .cols = k, .k = m, .a = dy, .a_row = m, .a_col = 1, .b = w, .b_row = k, .b_col = 1, .c = dx, .c_row = k, .alpha = 1};
+    fut_simd_matmul to_dw = {
+        .rows = m, .cols = k, .k = n, .a = dy, .a_row = 1, .a_col = m, .b = x, .b_row = k, .b_col = 1, .c = dw, .c_row = k, .alpha = 1};
+    fut_cpu_matmul(fut_cpu_of(bk), &to_dx);
+    fut_cpu_matmul(fut_cpu_of(bk), &to_dw);
     if (db) fut_cpu_sum_rows(n, m, m, dy, db);
     return FUT_OK;
 }

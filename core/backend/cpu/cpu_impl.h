@@ -71,9 +71,8 @@ size_t fut_cpu_depthwise_scratch_bytes(const fut_cpu_depthwise *plan);
 /* dw: [c, 1, k, k]. */
 void fut_cpu_depthwise_run(const fut_cpu *cpu, const fut_cpu_depthwise *plan, const void *x, const void *dy, float *dw, void *scratch);
 
-/* c = a b^T + bias and c = alpha a b (simd.def), in blocks over the threads. */
-void fut_cpu_matmul_nt(const fut_cpu *cpu, const fut_simd_matmul *mm, const int64_t *pick, const float *bias);
-void fut_cpu_matmul_nn(const fut_cpu *cpu, const fut_simd_matmul *mm, float alpha);
+/* A matrix product, in blocks over the threads; its bits depend on neither. */
+void fut_cpu_matmul(const fut_cpu *cpu, const fut_simd_matmul *mm);
 /* sum_out [cols] = sum over rows of x [rows, cols], rows `stride` apart. */
 void fut_cpu_sum_rows(int64_t rows, int64_t cols, int64_t stride, const float *x, float *sum_out);
 

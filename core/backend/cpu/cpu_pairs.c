@@ -10,14 +10,17 @@ fut_status fut_cpu_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, f
     fut_simd_matmul mm = {.rows = rows->n,
                           .cols = rows->batch,
                           .k = rows->dim,
+                          .pick = rows->row,
                           .a = h,
                           .a_row = rows->dim,
                           .a_col = 1,
                           .b = h,
-                          .b_row = rows->dim,
+                          .b_row = 1,
+                          .b_col = rows->dim,
                           .c = sim,
-                          .c_row = rows->batch};
-    fut_cpu_matmul_nt(fut_cpu_of(bk), &mm, rows->row, NULL);
+                          .c_row = rows->batch,
+                          .alpha = 1};
+    fut_cpu_matmul(fut_cpu_of(bk), &mm);
     return FUT_OK;
 }
 
@@ -34,8 +37,10 @@ fut_status fut_cpu_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dt
                           .a_col = 1,
                           .b = h,
                           .b_row = rows->dim,
+                          .b_col = 1,
                           .c = dh,
-                          .c_row = rows->dim};
-    fut_cpu_matmul_nn(fut_cpu_of(bk), &mm, (float)scale);
+                          .c_row = rows->dim,
+                          .alpha = (float)scale};
+    fut_cpu_matmul(fut_cpu_of(bk), &mm);
     return FUT_OK;
 }

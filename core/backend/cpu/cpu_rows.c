@@ -122,8 +122,10 @@ fut_status fut_cpu_rows_times_transposed(fut_backend *bk, const fut_pair_rows *r
                           .a_col = rows->batch,
                           .b = h_rows,
                           .b_row = rows->dim,
+                          .b_col = 1,
                           .c = dh,
-                          .c_row = rows->dim};
-    fut_cpu_matmul_nn(fut_cpu_of(bk), &mm, 1);
+                          .c_row = rows->dim,
+                          .alpha = 1};
+    fut_cpu_matmul(fut_cpu_of(bk), &mm);
     return FUT_OK;
 }

@@ -47,22 +47,6 @@ static se_scratch cut_scratch(const cpu_se *se, void *scratch)
     return (se_scratch){de, dp, da, da + narrow, da + 2 * narrow};
 }
 
-/* y [rows] = W [rows, cols] x + bias */
-static void matvec(const fut_simd *simd, int64_t rows, int64_t cols, const float *w, const float *x, const float *bias, float *y)
-{
-    fut_simd_matmul mm = {
-        .rows = 1, .cols = rows, .k = cols, .a = x, .a_row = cols, .a_col = 1, .b = w, .b_row = cols, .c = y, .c_row = rows};
-    simd->matmul_nt(&mm, NULL, bias);
-}
-
-/* y [cols] = alpha W [rows, cols]^T x */
-static void matvec_transposed(const fut_simd *simd, int64_t rows, int64_t cols, const float *w, const float *x, float alpha, float *y)
-{
-    fut_simd_matmul mm = {
-        .rows = 1, .cols = cols, .k = rows, .a = x, .a_row = rows, .a_col = 1, .b = w, .b_row = cols, .c = y, .c_row = cols};
-    simd->matmul_nn(&mm, alpha);
-}
-
 static void forward_image(const cpu_se *se, const fut_op_args *args, int64_t n)
 {
     const fut_cpu_layout *layout = &se->layout;
@@ -72,9 +56,9 @@ static void forward_image(const cpu_se *se, const fut_op_args *args, int64_t n)
     float *h = cut_scratch(se, args->scratch).h + n * reduced;
     for (int64_t b = 0; b < layout->blocks; b++)
         simd->plane_mean(fut_cpu_plane(args->x, layout, n * layout->blocks + b), layout->pixels, layout->bf16, saved.p + b * layout->lanes);
-    matvec(simd, reduced, channels, args->param[0], saved.p, args->param[1], saved.a);
+    simd->matvec(reduced, channels, args->param[0], saved.p, args->param[1], saved.a);
     simd->act(reduced, se->desc.act, saved.a, h, NULL);
-    matvec(simd, channels, reduced, args->param[2], h, args->param[3], saved.g);
+    simd->matvec(channels, reduced, args->param[2], h, args->param[3], saved.g);
     simd->sigmoid(channels, saved.g, saved.g);
     memset(saved.g + channels, 0, (size_t)(se->channels - channels) * sizeof(float));
     for (int64_t b = 0; b < layout->blocks; b++)
@@ -117,11 +101,11 @@ static void backward_image(const cpu_se *se, const fut_op_args *args, int64_t n)
     for (int64_t c = 0; c < se->channels; c++)
         de[c] *= saved.g[c] * (1 - saved.g[c]);
     simd->act(reduced, se->desc.act, saved.a, cut.h + n * reduced, slope);
-    matvec_transposed(simd, channels, reduced, args->param[2], de, 1, da);
+    simd->matvec_transposed(channels, reduced, args->param[2], de, 1, da);
     for (int64_t j = 0; j < reduced; j++)
         da[j] *= slope[j];
     memset(dp + channels, 0, (size_t)(se->channels - channels) * sizeof(float));
-    matvec_transposed(simd, reduced, channels, args->param[0], da, 1 / (float)layout->pixels, dp);
+    simd->matvec_transposed(reduced, channels, args->param[0], da, 1 / (float)layout->pixels, dp);
     for (int64_t b = 0; b < layout->blocks; b++) {
         int64_t i = n * layout->blocks + b;
         simd->plane_affine(fut_cpu_plane(args->dy, layout, i), layout->pixels, layout->bf16, saved.g + b * layout->lanes,
@@ -145,9 +129,11 @@ static fut_status se_backward(fut_op *op, const fut_op_args *args)
                            .a_col = reduced,
                            .b = saved_of(se, args->saved, 0).p,
                            .b_row = saved_stride(se),
+                           .b_col = 1,
                            .c = args->dparam[0],
-                           .c_row = channels};
-    fut_cpu_matmul_nn(se->cpu, &dw1, 1);
+                           .c_row = channels,
+                           .alpha = 1};
+    fut_cpu_matmul(se->cpu, &dw1);
     fut_cpu_sum_rows(images, reduced, reduced, cut.da, args->dparam[1]);
     fut_simd_matmul dw2 = {.rows = channels,
                            .cols = reduced,
@@ -157,9 +143,11 @@ static fut_status se_backward(fut_op *op, const fut_op_args *args)
                            .a_col = se->channels,
                            .b = cut.h,
                            .b_row = reduced,
+                           .b_col = 1,
                            .c = args->dparam[2],
-                           .c_row = reduced};
-    fut_cpu_matmul_nn(se->cpu, &dw2, 1);
+                           .c_row = reduced,
+                           .alpha = 1};
+    fut_cpu_matmul(se->cpu, &dw2);
     fut_cpu_sum_rows(images, channels, se->channels, cut.de, args->dparam[3]);
     return FUT_OK;
 }

@@ -1,94 +1,167 @@
-/* Small matrix products with one order of summation for every element, wherever it lies in a block: k ascending, lane by lane in
- * matmul_nt, one chain in matmul_nn. */
+/* Matrix products. Every element is one chain of additions a KC of k, the chains added in order: its bits depend on its row of a and its
+ * column of b alone, not on where in a block it lies or on how wide the vectors are. */
 #include "core/backend/cpu/simd/simd.h"
 #include "core/backend/cpu/simd/vec.h"
 
-enum { TILE = 4, TILE_VECS = 2 };
+/* A tile's sums stay in registers: TILE_ROWS x TILE_VECS vectors of them, fewer where there are only 16 registers. */
+#ifdef __AVX512F__
+enum { TILE_ROWS = 8 };
+#else
+enum { TILE_ROWS = 4 };
+#endif
+enum { TILE_VECS = 2, TILE_COLS = TILE_VECS * LANES, KC = 256, ROWS_PACKED = FUT_SIMD_MATMUL_ROWS };
 
-FUT_INLINE void nt_tile(const fut_simd_matmul *mm, const int64_t *pick, const float *bias, int64_t row, int64_t col, int rows, int cols)
+static int64_t at_most(int64_t n, int64_t limit)
 {
-    vec acc[TILE][TILE] = {{{0}}};
-    const float *a[TILE], *b[TILE];
-    for (int r = 0; r < rows; r++)
-        a[r] = mm->a + (pick ? pick[row + r] : row + r) * mm->a_row;
-    for (int c = 0; c < cols; c++)
-        b[c] = mm->b + (col + c) * mm->b_row;
-    int64_t k = 0;
-    for (; k + LANES <= mm->k; k += LANES)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < cols; c++)
-                acc[r][c] += vec_load(a[r] + k) * vec_load(b[c] + k);
-    if (k < mm->k)
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < cols; c++)
-                acc[r][c] += vec_load_part(a[r] + k, mm->k - k) * vec_load_part(b[c] + k, mm->k - k);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < cols; c++)
-            mm->c[(row + r) * mm->c_row + col + c] = vec_sum(acc[r][c]) + (bias ? bias[col + c] : 0);
+    return n < limit ? n : limit;
 }
 
-void FUT_SIMD_NAME(matmul_nt)(const fut_simd_matmul *mm, const int64_t *pick, const float *bias)
+/* The rows of one tile, [k, TILE_ROWS], those past the last zero. */
+static void pack_tile_rows(const fut_simd_matmul *mm, int64_t row, int64_t k0, int64_t k, float *packed)
 {
-    int64_t row = 0;
-    for (; row + TILE <= mm->rows; row += TILE) {
-        int64_t col = 0;
-        for (; col + TILE <= mm->cols; col += TILE)
-            nt_tile(mm, pick, bias, row, col, TILE, TILE);
-        for (; col < mm->cols; col++)
-            nt_tile(mm, pick, bias, row, col, TILE, 1);
+    const int64_t rows = at_most(mm->rows - row, TILE_ROWS);
+    const float *a = mm->a + k0 * mm->a_col;
+    if (rows < TILE_ROWS) memset(packed, 0, (size_t)(k * TILE_ROWS) * sizeof *packed);
+    if (mm->a_row == 1 && !mm->pick) {
+        for (int64_t i = 0; i < k; i++)
+            memcpy(packed + i * TILE_ROWS, a + row + i * mm->a_col, (size_t)rows * sizeof *packed);
+        return;
     }
-    for (; row < mm->rows; row++) {
-        int64_t col = 0;
-        for (; col + TILE <= mm->cols; col += TILE)
-            nt_tile(mm, pick, bias, row, col, 1, TILE);
-        for (; col < mm->cols; col++)
-            nt_tile(mm, pick, bias, row, col, 1, 1);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = a + (mm->pick ? mm->pick[row + r] : row + r) * mm->a_row;
+        for (int64_t i = 0; i < k; i++)
+            packed[i * TILE_ROWS + r] = from[i * mm->a_col];
     }
 }
 
-FUT_INLINE void nn_tile(const fut_simd_matmul *mm, float alpha, int64_t row, int64_t col, int rows, int vecs)
+/* [k, TILE_COLS] of the columns from col on, those past the last zero. */
+static void pack_cols(const fut_simd_matmul *mm, int64_t col, int64_t k0, int64_t k, float *packed)
 {
-    vec acc[TILE][TILE_VECS] = {{{0}}};
-    const float *a = mm->a + row * mm->a_row, *b = mm->b + col;
-    for (int64_t k = 0; k < mm->k; k++)
+    enum { DEPTH = 16 }; /* of transposed columns: few enough cache lines to stay near */
+    const int64_t cols = at_most(mm->cols - col, TILE_COLS);
+    const float *b = mm->b + k0 * mm->b_row + col * mm->b_col;
+    if (cols < TILE_COLS) memset(packed, 0, (size_t)(k * TILE_COLS) * sizeof *packed);
+    if (mm->b_col == 1) {
+        for (int64_t i = 0; i < k; i++)
+            memcpy(packed + i * TILE_COLS, b + i * mm->b_row, (size_t)cols * sizeof *packed);
+        return;
+    }
+    for (int64_t i0 = 0; i0 < k; i0 += DEPTH)
+        for (int64_t c = 0; c < cols; c++)
+            for (int64_t i = i0; i < at_most(k, i0 + DEPTH); i++)
+                packed[i * TILE_COLS + c] = b[i * mm->b_row + c * mm->b_col];
+}
+
+/* One element's way from sums to c, as a whole tile takes it. */
+typedef struct tile_end {
+    bool first, last; /* of the chains */
+    float alpha;
+    const float *bias; /* of the tile's columns, or NULL */
+} tile_end;
+
+FUT_INLINE void add_tile(int64_t k, const float *a, const float *b, const tile_end *end, float *c, int64_t c_row)
+{
+    vec sum[TILE_ROWS][TILE_VECS] = {{{0}}};
+    for (int64_t i = 0; i < k; i++, a += TILE_ROWS, b += TILE_COLS)
+        for (int r = 0; r < TILE_ROWS; r++)
+            for (int v = 0; v < TILE_VECS; v++)
+                sum[r][v] += a[r] * vec_load(b + v * LANES);
+    for (int r = 0; r < TILE_ROWS; r++)
+        for (int v = 0; v < TILE_VECS; v++) {
+            float *to = c + r * c_row + v * LANES;
+            vec value = end->first ? sum[r][v] : vec_load(to) + sum[r][v];
+            if (end->last && end->alpha != 1) value *= end->alpha;
+            if (end->last && end->bias) value += vec_load(end->bias + v * LANES);
+            vec_store(to, value);
+        }
+}
+
+/* A tile that hangs over the edge of c: through a whole one. */
+static void add_part_of_tile(int64_t k, const float *a, const float *b, const tile_end *end, int64_t rows, int64_t cols, float *c,
+                             int64_t c_row)
+{
+    float whole[TILE_ROWS * TILE_COLS] = {0}, bias[TILE_COLS] = {0};
+    tile_end inside = *end;
+    if (end->bias) {
+        memcpy(bias, end->bias, (size_t)cols * sizeof *bias);
+        inside.bias = bias;
+    }
+    if (!end->first)
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(whole + r * TILE_COLS, c + r * c_row, (size_t)cols * sizeof *c);
+    add_tile(k, a, b, &inside, whole, TILE_COLS);
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(c + r * c_row, whole + r * TILE_COLS, (size_t)cols * sizeof *c);
+}
+
+void FUT_SIMD_NAME(matmul)(const fut_simd_matmul *mm)
+{
+    float a[ROWS_PACKED * KC], b[KC * TILE_COLS];
+    for (int64_t k0 = 0; k0 == 0 || k0 < mm->k; k0 += KC) {
+        const int64_t k = at_most(mm->k - k0, KC);
+        tile_end end = {.first = k0 == 0, .last = k0 + k == mm->k, .alpha = mm->alpha};
+        for (int64_t row = 0; row < mm->rows; row += TILE_ROWS)
+            pack_tile_rows(mm, row, k0, k, a + row * k);
+        for (int64_t col = 0; col < mm->cols; col += TILE_COLS) {
+            const int64_t cols = at_most(mm->cols - col, TILE_COLS);
+            pack_cols(mm, col, k0, k, b);
+            end.bias = mm->bias ? mm->bias + col : NULL;
+            for (int64_t row = 0; row < mm->rows; row += TILE_ROWS) {
+                const int64_t rows = at_most(mm->rows - row, TILE_ROWS);
+                float *c = mm->c + row * mm->c_row + col;
+                if (rows == TILE_ROWS && cols == TILE_COLS)
+                    add_tile(k, a + row * k, b, &end, c, mm->c_row);
+                else
+                    add_part_of_tile(k, a + row * k, b, &end, rows, cols, c, mm->c_row);
+            }
+        }
+    }
+}
+
+/* Dot products, each lane by lane and then over the lanes; several rows at a time, since an addition waits for the one before it. */
+FUT_INLINE void dot_rows(int rows, int64_t cols, const float *w, const float *x, const float *bias, float *y)
+{
+    vec sum[TILE_ROWS] = {{0}};
+    int64_t c = 0;
+    for (; c + LANES <= cols; c += LANES)
         for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vecs; v++)
-                acc[r][v] += a[r * mm->a_row + k * mm->a_col] * vec_load(b + k * mm->b_row + v * LANES);
+            sum[r] += vec_load(w + r * cols + c) * vec_load(x + c);
+    if (c < cols)
+        for (int r = 0; r < rows; r++)
+            sum[r] += vec_load_part(w + r * cols + c, cols - c) * vec_load_part(x + c, cols - c);
     for (int r = 0; r < rows; r++)
+        y[r] = vec_sum(sum[r]) + (bias ? bias[r] : 0);
+}
+
+void FUT_SIMD_NAME(matvec)(int64_t rows, int64_t cols, const float *w, const float *x, const float *bias, float *y)
+{
+    int64_t r = 0;
+    for (; r + TILE_ROWS <= rows; r += TILE_ROWS)
+        dot_rows(TILE_ROWS, cols, w + r * cols, x, bias ? bias + r : NULL, y + r);
+    for (; r < rows; r++)
+        dot_rows(1, cols, w + r * cols, x, bias ? bias + r : NULL, y + r);
+}
+
+FUT_INLINE void add_columns(int vecs, int64_t rows, int64_t cols, const float *w, const float *x, float alpha, float *y)
+{
+    vec sum[TILE_ROWS] = {{0}};
+    for (int64_t r = 0; r < rows; r++)
         for (int v = 0; v < vecs; v++)
-            vec_store(mm->c + (row + r) * mm->c_row + col + v * LANES, alpha * acc[r][v]);
+            sum[v] += x[r] * vec_load(w + r * cols + v * LANES);
+    for (int v = 0; v < vecs; v++)
+        vec_store(y + v * LANES, alpha * sum[v]);
 }
 
-/* The last columns, fewer than a vector. */
-FUT_INLINE void nn_tail(const fut_simd_matmul *mm, float alpha, int64_t row, int64_t col, int rows)
+void FUT_SIMD_NAME(matvec_transposed)(int64_t rows, int64_t cols, const float *w, const float *x, float alpha, float *y)
 {
-    int64_t lanes = mm->cols - col;
-    vec acc[TILE] = {{0}};
-    const float *a = mm->a + row * mm->a_row, *b = mm->b + col;
-    for (int64_t k = 0; k < mm->k; k++) {
-        vec part = vec_load_part(b + k * mm->b_row, lanes);
-        for (int r = 0; r < rows; r++)
-            acc[r] += a[r * mm->a_row + k * mm->a_col] * part;
-    }
-    for (int r = 0; r < rows; r++)
-        vec_store_part(mm->c + (row + r) * mm->c_row + col, alpha * acc[r], lanes);
-}
-
-FUT_INLINE void nn_rows(const fut_simd_matmul *mm, float alpha, int64_t row, int rows)
-{
-    int64_t col = 0;
-    for (; col + TILE_VECS * LANES <= mm->cols; col += TILE_VECS * LANES)
-        nn_tile(mm, alpha, row, col, rows, TILE_VECS);
-    for (; col + LANES <= mm->cols; col += LANES)
-        nn_tile(mm, alpha, row, col, rows, 1);
-    if (col < mm->cols) nn_tail(mm, alpha, row, col, rows);
-}
-
-void FUT_SIMD_NAME(matmul_nn)(const fut_simd_matmul *mm, float alpha)
-{
-    int64_t row = 0;
-    for (; row + TILE <= mm->rows; row += TILE)
-        nn_rows(mm, alpha, row, TILE);
-    for (; row < mm->rows; row++)
-        nn_rows(mm, alpha, row, 1);
+    int64_t c = 0;
+    for (; c + TILE_ROWS * LANES <= cols; c += TILE_ROWS * LANES)
+        add_columns(TILE_ROWS, rows, cols, w + c, x, alpha, y + c);
+    for (; c + LANES <= cols; c += LANES)
+        add_columns(1, rows, cols, w + c, x, alpha, y + c);
+    if (c == cols) return;
+    vec sum = {0};
+    for (int64_t r = 0; r < rows; r++)
+        sum += x[r] * vec_load_part(w + r * cols + c, cols - c);
+    vec_store_part(y + c, alpha * sum, cols - c);
 }

@@ -28,15 +28,22 @@ typedef struct fut_simd_depthwise {
     bool bf16;
 } fut_simd_depthwise;
 
+/* c [rows, cols] = alpha a [rows, k] b [k, cols] + bias [cols], by strides: a's element (r, i) is a[pick[r] * a_row + i * a_col], its row r
+ * where pick is NULL; b's (i, c) is b[i * b_row + c * b_col]; bias may be NULL. An element's bits depend on its row of a and its column of
+ * b only, not on the block it is computed in. */
 typedef struct fut_simd_matmul {
     int64_t rows, cols, k;
+    const int64_t *pick;
     const float *a;
-    int64_t a_row, a_col; /* strides; matmul_nt has a_col 1 */
+    int64_t a_row, a_col;
     const float *b;
-    int64_t b_row;
+    int64_t b_row, b_col;
     float *c;
     int64_t c_row;
+    float alpha;
+    const float *bias;
 } fut_simd_matmul;
+enum { FUT_SIMD_MATMUL_ROWS = 128 }; /* of a block: they lie packed on the stack */
 
 /* Constants of one Adam step; torch.optim.Adam and AdamW. */
 typedef struct fut_simd_adam {
