@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FORMAT_VERSION = 2 };
+enum { FORMAT_VERSION = 3 };
 
 static const char format_name[] = "futago-checkpoint";
 static const char tracked_suffix[] = "num_batches_tracked";
@@ -206,6 +206,7 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     FUT_TRY(fut_h5_set_text(h5, "/", "model", fut_str_text(&meta->model)));
     FUT_TRY(fut_h5_set_f64(h5, "/", "mean", meta->mean, 3));
     FUT_TRY(fut_h5_set_f64(h5, "/", "std", meta->std, 3));
+    FUT_TRY(fut_h5_set_f64(h5, "/", "crop", &meta->crop, 1));
     if (tuning_bytes > 0) {
         FUT_TRY(fut_h5_set_i64(h5, "/", "tuned", 1));
         FUT_TRY(write_summed(h5, "/tuning", FUT_H5_U8, 1, &tuning_bytes, fut_str_text(&meta->tuning)));
@@ -310,6 +311,7 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "model", &meta.model), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "mean", meta.mean, 3), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "std", meta.std, 3), out);
+    FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "crop", &meta.crop, 1), out);
     FUT_TRY_GOTO(read_text(h5, path, "/config", &meta.config), out);
     if (fut_h5_has_attribute(h5, "/", "tuned")) FUT_TRY_GOTO(read_text(h5, path, "/tuning", &meta.tuning), out);
     FUT_TRY_GOTO(read_progress(h5, progress_out), out);

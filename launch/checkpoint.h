@@ -40,6 +40,7 @@ typedef struct fut_checkpoint_meta {
     fut_str tuning;  /* the device's choices of algorithms (fut_backend.tuning_get); empty on the CPU */
     fut_str model;   /* "tf_efficientnetv2_b0, 512, 112 px": what the parameters are of */
     double mean[3], std[3];
+    double crop; /* centred fraction of each photo that the dataset holds: what other photos are cut to before they meet the network */
 } fut_checkpoint_meta;
 void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta);
 

@@ -4,6 +4,7 @@
 #include "launch/command.h"
 #include "launch/embeddings_file.h"
 #include "launch/gallery.h"
+#include "launch/photos.h"
 
 #include <stdio.h>
 
@@ -16,7 +17,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("RUN", "folder of a trained run"),
     FUT_ARG_POSITIONAL("INPUT", "a folder, one sub-folder a person, or a packed file"),
     FUT_ARG_VALUE('o', "output", "FILE", NULL, "file to write, .h5 or .npy"),
-    FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`; a packed file has its own"),
+    FUT_PHOTO_CROP_ARG,
     FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
     FUT_ARG_FLAG('f', "force", "replace the output if it exists"),
     FUT_ARG_END,
@@ -28,8 +29,8 @@ static fut_status open_run(const fut_comm *comm, const fut_args *args, fut_embed
     const char *output = fut_args_get(args, "output");
     FUT_CHECK(output != NULL && output[0] != '\0', FUT_ERR_USAGE, "give the file to write: futago embed %s %s -o embeddings.h5",
               fut_args_get(args, "RUN"), fut_args_get(args, "INPUT"));
-    FUT_TRY(fut_args_get_f64(args, "crop", 0.01, 1, crop_out));
     FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, trained));
+    FUT_TRY(fut_photo_crop(args, trained, crop_out));
     return fut_comm_rank(comm) == 0 ? fut_embeddings_begin(output, fut_args_is_given(args, "force"), file) : FUT_OK;
 }
 

@@ -31,7 +31,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE('d', "data", "FILE", NULL, "another packed file than the run's own"),
     FUT_ARG_VALUE(0, "pairs", "FILE", NULL, "a list of pairs in LFW's format"),
     FUT_ARG_VALUE(0, "images", "DIR", NULL, "the photos that --pairs names"),
-    FUT_ARG_VALUE(0, "crop", "F", "1", "with --pairs: centred part of the photos, as `futago pack --crop`"),
+    FUT_PHOTO_CROP_ARG,
     FUT_ARG_FLAG(0, "flip", "with --pairs: add the mirrored photo's embedding"),
     FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file"),
     FUT_ARG_FLAG('b', "baseline", "beside it, what a pixel distance and the network before training reach on the same pairs"),
@@ -117,7 +117,7 @@ static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *ar
 static fut_status measure_pairs(evaluation *e, const fut_args *args)
 {
     fut_pairs_options options = {.flip = fut_args_is_given(args, "flip"), .chunk = e->trained.config->eval.batch, .n_hardest = HARDEST};
-    FUT_TRY(fut_args_get_f64(args, "crop", 0.01, 1, &options.crop));
+    FUT_TRY(fut_photo_crop(args, &e->trained, &options.crop));
     return fut_evaluate_pairs(e->trained.net, &e->pairs, fut_args_get(args, "images"), &options, &e->result.verification);
 }
 
@@ -134,12 +134,12 @@ static fut_status dataset_photo(const evaluation *e, int64_t image, fut_image *p
     return fut_str_append_escaped(name, person, length);
 }
 
-static fut_status pairs_photo(const fut_args *args, const char *path, fut_image *picture, fut_str *name)
+static fut_status pairs_photo(const fut_args *args, const fut_trained *trained, const char *path, fut_image *picture, fut_str *name)
 {
     fut_status st = FUT_OK;
     fut_str full = {0};
     double crop = 1;
-    FUT_TRY_GOTO(fut_args_get_f64(args, "crop", 0.01, 1, &crop), out);
+    FUT_TRY_GOTO(fut_photo_crop(args, trained, &crop), out);
     FUT_TRY_GOTO(fut_str_printf(&full, "%s/%s", fut_args_get(args, "images"), path), out);
     FUT_TRY_GOTO(fut_photo_read(fut_str_text(&full), crop, 112, picture), out);
     FUT_TRY_GOTO(fut_str_append_escaped(name, path, strlen(path)), out);
@@ -159,8 +159,8 @@ static fut_status show_pairs(evaluation *e, const fut_args *args, const fut_hard
             FUT_TRY(dataset_photo(e, e->result.image[hard[i].a], &picture[0], &name[0]));
             FUT_TRY(dataset_photo(e, reference[hard[i].b], &picture[1], &name[1]));
         } else {
-            FUT_TRY(pairs_photo(args, e->pairs.pair[hard[i].a].a, &picture[0], &name[0]));
-            FUT_TRY(pairs_photo(args, e->pairs.pair[hard[i].a].b, &picture[1], &name[1]));
+            FUT_TRY(pairs_photo(args, &e->trained, e->pairs.pair[hard[i].a].a, &picture[0], &name[0]));
+            FUT_TRY(pairs_photo(args, &e->trained, e->pairs.pair[hard[i].a].b, &picture[1], &name[1]));
         }
         out[i] = (fut_report_pair){.a = &picture[0],
                                    .b = &picture[1],

@@ -27,7 +27,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(
         0, "threshold", "S", NULL,
         "unknown below this similarity; default: where the error rates were equal in training's evaluation, as for `futago verify`"),
-    FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`; a packed gallery has its own"),
+    FUT_PHOTO_CROP_ARG,
     FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
@@ -59,7 +59,6 @@ static void search_fini(search *s)
 static fut_status read_options(search *s, const fut_args *args)
 {
     int by = 0;
-    FUT_TRY(fut_args_get_f64(args, "crop", 0.01, 1, &s->crop));
     FUT_TRY(fut_args_get_i64(args, "top", 1, INT32_MAX, &s->top));
     FUT_TRY(fut_args_get_word(args, "by", &by));
     s->by = (fut_gallery_by)by;
@@ -78,6 +77,7 @@ static fut_status open_run(search *s, const fut_comm *comm, const fut_args *args
     fut_model_place place = fut_model_place_of(comm);
     FUT_TRY(read_options(s, args));
     FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &s->trained));
+    FUT_TRY(fut_photo_crop(args, &s->trained, &s->crop));
     return s->is_threshold_given ? FUT_OK : fut_trained_threshold(&s->trained, &s->threshold);
 }
 

@@ -18,7 +18,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("B", "another photo"),
     FUT_ARG_VALUE(0, "threshold", "S", NULL,
                   "same person from this similarity on; default: where the error rates were equal in training's evaluation"),
-    FUT_ARG_VALUE(0, "crop", "F", "1", "centred part of the photos to use, as `futago pack --crop`"),
+    FUT_PHOTO_CROP_ARG,
     FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
@@ -71,9 +71,9 @@ fut_status fut_cmd_verify(int argc, char **argv)
     double threshold = 0;
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
     if (args == NULL) goto out;
-    FUT_TRY_GOTO(fut_args_get_f64(args, "crop", 0.01, 1, &crop), out);
     fut_model_place place = fut_model_place_of(NULL);
     FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &trained), out);
+    FUT_TRY_GOTO(fut_photo_crop(args, &trained, &crop), out);
     FUT_TRY_GOTO(threshold_of(args, &trained, &threshold), out);
     int64_t dim = trained.config->model.embedding;
     FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * dim, &embedding), out);

@@ -4,6 +4,12 @@
 
 enum { PHOTO_MAX_BYTES = 256 << 20 };
 
+fut_status fut_photo_crop(const fut_args *args, const fut_trained *trained, double *crop_out)
+{
+    *crop_out = trained->meta.crop;
+    return fut_args_is_given(args, "crop") ? fut_args_get_f64(args, "crop", 0.01, 1, crop_out) : FUT_OK;
+}
+
 fut_status fut_photo_read(const char *path, double crop, int64_t size, fut_image *photo_out)
 {
     fut_status st = FUT_OK;

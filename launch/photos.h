@@ -3,10 +3,20 @@
 #define FUT_LAUNCH_PHOTOS_H
 
 #include "data/image.h"
+#include "launch/args.h"
+#include "launch/model.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The option of every command that reads photos for a trained network, and its value: as the photos that it was trained on were cut, unless
+ * the user says otherwise. Errors: FUT_ERR_USAGE. */
+#define FUT_PHOTO_CROP_ARG                                                                                                                 \
+    FUT_ARG_VALUE(0, "crop", "F", NULL,                                                                                                    \
+                  "centred part of photos to use; default: as the photos of the training were cut (`futago pack --crop`); a packed file "  \
+                  "has its own")
+fut_status fut_photo_crop(const fut_args *args, const fut_trained *trained, double *crop_out) FUT_MUST_CHECK;
 
 /* crop: centred fraction (0, 1]. Owns: *photo_out. Errors: FUT_ERR_NO_INPUT, FUT_ERR_PERMISSION, FUT_ERR_DATA naming the file. */
 fut_status fut_photo_read(const char *path, double crop, int64_t size, fut_image *photo_out) FUT_MUST_CHECK;

@@ -158,6 +158,7 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
               "%s: not the dataset that the checkpoint was trained on (fingerprint %016llx, the run's is %016llx). Choose another `run:`",
               t->config->data.file, (unsigned long long)info->fingerprint, (unsigned long long)point->dataset_fingerprint);
     t->meta.dataset_fingerprint = info->fingerprint;
+    t->meta.crop = info->crop;
     fut_config_normalization(t->config, info->mean, info->std, t->meta.mean, t->meta.std);
     return FUT_OK;
 }

@@ -166,3 +166,15 @@ wait $pid || [ $? -eq 75 ] || fail "SIGUSR1"
 expect 66 "$futago" identify young faces $a
 says "never evaluated" "give --threshold"
 expect 0 "$futago" identify young faces $a --threshold 0.9
+
+# Photos are cut as those that the run was trained on, unless --crop says otherwise.
+"$futago" pack faces -o cut.h5 --size 16 --crop 0.6 --split identity >/dev/null 2>&1
+expect 0 "$futago" train c.yaml --set run=cut --set data.file=cut.h5 --set train.epochs=1
+similarity() { expect "$1" "$futago" verify cut $a $b --threshold "$2" --json "${@:3}" && sed -E 's/.*"similarity":([^,]*),.*/\1/' out; }
+own=$(similarity 0 -1)
+[ "$own" = "$(similarity 0 -1 --crop 0.6)" ] || fail "verify does not cut photos as the run's were"
+[ "$own" != "$(similarity 0 -1 --crop 1)" ] || fail "--crop is not obeyed"
+expect 0 "$futago" identify cut faces $a --json
+one=$(field photos.0.candidates)
+expect 0 "$futago" identify cut cut.h5 $a --json
+[ "$(field photos.0.candidates)" = "$one" ] || fail "a folder is not cut as its packed file"

@@ -67,7 +67,7 @@ static void write_one(training *t, const char *path)
     int64_t people[3] = {2, 0, 1};
     fut_sampler_state sampler = make_sampler(people);
     fut_checkpoint_meta meta = {
-        .shards = 8, .threads = 2, .dataset_fingerprint = 0xfedcba9876543210U, .mean = {.1, .2, .3}, .std = {1, 2, 3}};
+        .shards = 8, .threads = 2, .dataset_fingerprint = 0xfedcba9876543210U, .mean = {.1, .2, .3}, .std = {1, 2, 3}, .crop = .6};
     FUT_TEST_OK(fut_str_printf(&meta.config, "run: x\nseed: 0\n"));
     FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
     FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
@@ -101,7 +101,7 @@ static void reads_back_what_was_written(void **state)
     assert_string_equal(fut_str_text(&meta.config), "run: x\nseed: 0\n");
     assert_string_equal(fut_str_text(&meta.library), "a library");
     assert_string_equal(fut_str_text(&meta.model), "a model");
-    assert_true(meta.mean[2] == .3 && meta.std[1] == 2);
+    assert_true(meta.mean[2] == .3 && meta.std[1] == 2 && meta.crop == .6);
     assert_memory_equal(&progress, &progress_written, sizeof progress);
 
     FUT_TEST_OK(fut_checkpoint_read(path, to.net, to.optim, &sampler));
