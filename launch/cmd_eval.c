@@ -35,7 +35,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_FLAG(0, "flip", "with --pairs: add the mirrored photo's embedding"),
     FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file"),
     FUT_ARG_FLAG('b', "baseline", "beside it, what a pixel distance and the network before training reach on the same pairs"),
-    FUT_ARG_VALUE(0, "html", "FILE", NULL, "where the page goes; default RUN/report.html"),
+    FUT_ARG_VALUE(0, "html", "FILE", NULL, "where the page goes; default RUN/report.html, of --data and --pairs RUN/report-NAME.html"),
     FUT_ARG_FLAG(0, "json", "print an object instead of text"),
     FUT_ARG_END,
 };
@@ -209,6 +209,22 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
     return FUT_OK;
 }
 
+/* The page of the run's own photos is RUN/report.html; other photos have theirs beside it, named after their file. */
+static fut_status default_page(const fut_args *args, fut_str *path)
+{
+    fut_status st = FUT_OK;
+    fut_str name = {0};
+    const char *other = fut_args_is_given(args, "pairs") ? fut_args_get(args, "pairs") : fut_args_get(args, "data");
+    if (other == NULL) return fut_run_path(fut_args_get(args, "RUN"), "report.html", path);
+    const char *slash = strrchr(other, '/');
+    const char *base = slash != NULL ? slash + 1 : other;
+    FUT_TRY_GOTO(fut_str_printf(&name, "report-%.*s.html", (int)strcspn(base, "."), base), out);
+    FUT_TRY_GOTO(fut_run_path(fut_args_get(args, "RUN"), fut_str_text(&name), path), out);
+out:
+    fut_str_fini(&name);
+    return st;
+}
+
 static fut_status publish(const fut_report *report, const fut_args *args)
 {
     fut_status st = FUT_OK;
@@ -217,7 +233,7 @@ static fut_status publish(const fut_report *report, const fut_args *args)
     if (fut_args_is_given(args, "html"))
         FUT_TRY_GOTO(fut_str_printf(&html, "%s", fut_args_get(args, "html")), out);
     else
-        FUT_TRY_GOTO(fut_run_path(fut_args_get(args, "RUN"), "report.html", &html), out);
+        FUT_TRY_GOTO(default_page(args, &html), out);
     FUT_TRY_GOTO(fut_report_write_html(report, fut_str_text(&html)), out);
     if (fut_args_is_given(args, "json")) {
         FUT_TRY_GOTO(fut_report_json(report, &text), out);

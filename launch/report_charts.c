@@ -169,7 +169,7 @@ void fut_chart_cmc(fut_page *page, const fut_identification *id)
     fut_plot plot = {
         .page = page,
         .size = FUT_PLOT_LARGE,
-        .x = {.min = 1, .max = fmax(last, 2), .label = "rank"},
+        .x = {.min = 1, .max = fmax(last, 2), .tick = FUT_TICK_WHOLE, .label = "rank"},
         .y = {.min = fmin(floor(lowest * 10) / 10, 0.9), .max = 1, .tick = FUT_TICK_PERCENT, .label = "found at this rank or before"}};
     (void)snprintf(title, sizeof title, "Share of photos whose person is found at each rank: %s at rank 1",
                    fut_text_of_percent(all->cmc[0]).text);

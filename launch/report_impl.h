@@ -30,7 +30,7 @@ typedef struct fut_number_text {
 fut_number_text fut_text_of_count(int64_t count);
 fut_number_text fut_text_of_percent(double ratio);
 
-typedef enum fut_tick { FUT_TICK_NUMBER, FUT_TICK_PERCENT } fut_tick;
+typedef enum fut_tick { FUT_TICK_NUMBER, FUT_TICK_WHOLE, FUT_TICK_PERCENT } fut_tick;
 
 typedef struct fut_axis {
     double min, max; /* min < max; both > 0 on a logarithmic axis */

@@ -161,6 +161,7 @@ static int ticks_of(const fut_axis *axis, double tick_out[TICKS_MAX])
     int n = 0;
     if (!axis->is_log) {
         double step = round_step(axis->max - axis->min);
+        if (axis->tick == FUT_TICK_WHOLE) step = fmax(ceil(step), 1);
         for (double k = ceil(axis->min / step - 1e-9); k * step <= axis->max + 1e-9 * step && n < TICKS_MAX; k++)
             tick_out[n++] = k * step;
         return n;

@@ -157,6 +157,9 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
     FUT_CHECK(point->step < 0 || point->dataset_fingerprint == info->fingerprint, FUT_ERR_DATA,
               "%s: not the dataset that the checkpoint was trained on (fingerprint %016llx, the run's is %016llx). Choose another `run:`",
               t->config->data.file, (unsigned long long)info->fingerprint, (unsigned long long)point->dataset_fingerprint);
+    if (info->encoding == FUT_ENCODING_RAW && t->config->data.size > info->width && fut_comm_rank(t->comm) == 0)
+        FUT_WARN("%s was packed at %lld px and data.size is %lld: enlarged photos cost more and show no more; pack with --size %lld",
+                 t->config->data.file, (long long)info->width, (long long)t->config->data.size, (long long)t->config->data.size);
     t->meta.dataset_fingerprint = info->fingerprint;
     t->meta.crop = info->crop;
     fut_config_normalization(t->config, info->mean, info->std, t->meta.mean, t->meta.std);

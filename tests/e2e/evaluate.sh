@@ -32,6 +32,10 @@ says "train part, 152 photos" "EER" "AUC" "rank 1, 5, 10" "152 photos, each agai
 "$futago" pack faces -o other.h5 --size 24 --split identity --seed 1 >/dev/null 2>&1
 expect 0 "$futago" eval run --data other.h5 --checkpoint last --html other.html
 says "other.h5, test part"
+before=$(md5sum run/report.html)
+expect 0 "$futago" eval run --data other.h5
+says "report: run/report-other.html"
+[ "$(md5sum run/report.html)" = "$before" ] || fail "other photos overwrote the page of the run's own"
 for file in run/report.html other.html; do
     for text in "<svg" "ROC" "EER" "One among many" "Found at rank k (CMC)" "data:image/jpeg;base64," "Different people, most alike" "Same person, least alike" "</html>"; do
         grep -qF -- "$text" $file || fail "$file has no $text"
