@@ -183,7 +183,10 @@ fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_ben
 {
     fut_status st = FUT_OK;
     double started = fut_clock_now();
-    fut_engine_options engine_options = {.threads = (int)config->train.threads, .mean = {.5, .5, .5}, .std = {.25, .25, .25}};
+    fut_engine_options engine_options = {.threads = (int)config->train.threads,
+                                         .classes = (config->train.batch + PHOTOS_A_PERSON - 1) / PHOTOS_A_PERSON,
+                                         .mean = {.5, .5, .5},
+                                         .std = {.25, .25, .25}};
     int64_t photo = config->data.size * config->data.size * 3;
     fut_engine *g = NULL;
     fut_feed *feed = NULL;

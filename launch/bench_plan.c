@@ -181,7 +181,7 @@ fut_status fut_bench_print_plan(const fut_config *config, const fut_bench_device
     fut_model_place place = fut_model_place_of(NULL);
     if (d.flops == 0) d.flops = h100_flops[config->precision];
     if (d.bandwidth == 0) d.bandwidth = h100_bandwidth;
-    FUT_TRY_GOTO(fut_model_create(config, &place, mean, std, &bk, &net), out);
+    FUT_TRY_GOTO(fut_model_create(config, &place, mean, std, NULL, &bk, &net), out);
     (void)printf("%s, %lld px, %lld photos in one shard, activations in %s, on a device of %.0f TFLOP/s and %.0f GB/s\n\n",
                  config->model.backbone, (long long)config->data.size, (long long)config->train.batch,
                  fut_dtype_name(fut_net_get_spec(net)->dtype), d.flops / 1e12, d.bandwidth / 1e9);

@@ -12,6 +12,7 @@
 enum { FORMAT_VERSION = 3 };
 
 static const char format_name[] = "futago-checkpoint";
+static const char model_group[] = "/model";
 static const char tracked_suffix[] = "num_batches_tracked";
 
 void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta)
@@ -20,6 +21,7 @@ void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta)
     fut_str_fini(&meta->library);
     fut_str_fini(&meta->tuning);
     fut_str_fini(&meta->model);
+    fut_str_fini(&meta->loss);
 }
 
 /* ---- tensors ------------------------------------------------------------------------------------------------------------------- */
@@ -57,10 +59,23 @@ static fut_status host_pack_alloc(int64_t count, host_pack *pack_out)
     return FUT_NEW_ARRAY(count, &pack_out->values);
 }
 
-static fut_status tensor_path(const char *group, const char *name, fut_str *path)
+static fut_status join_path(const char *group, const char *name, fut_str *path)
 {
     path->length = 0;
     return fut_str_printf(path, "%s/%s", group, name);
+}
+
+/* A loss's tensor, "loss.W", is not the model's: it lies in /loss. */
+static fut_status tensor_path(const char *group, const fut_net_tensor *tensor, fut_str *path)
+{
+    if (!tensor->of_loss || strcmp(group, model_group) != 0) return join_path(group, tensor->name, path);
+    return join_path("/loss", strchr(tensor->name, '.') + 1, path);
+}
+
+/* Of both packs: the network's tensors and the loss's. */
+static int64_t tensor_count(const fut_net *net)
+{
+    return fut_net_tensor_count(net) + fut_net_loss_tensor_count(net);
 }
 
 /* "bn1.running_var" -> "<group>/bn1.num_batches_tracked"; false for other tensors. */
@@ -78,10 +93,10 @@ static fut_status write_pack(fut_h5 *h5, const char *group, fut_net *net, bool t
 {
     fut_status st = FUT_OK;
     fut_str path = {0};
-    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+    for (int64_t i = 0; i < tensor_count(net); i++) {
         const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
         if (tensor->trainable != trainable) continue;
-        FUT_TRY_GOTO(tensor_path(group, tensor->name, &path), out);
+        FUT_TRY_GOTO(tensor_path(group, tensor, &path), out);
         FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
         if (!trainable && tracked_path(group, tensor, &path, &st))
             FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
@@ -96,10 +111,10 @@ static fut_status read_pack(fut_h5 *h5, const char *file, const char *group, fut
 {
     fut_status st = FUT_OK;
     fut_str path = {0};
-    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+    for (int64_t i = 0; i < tensor_count(net); i++) {
         const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
         if (tensor->trainable != trainable) continue;
-        FUT_TRY_GOTO(tensor_path(group, tensor->name, &path), out);
+        FUT_TRY_GOTO(tensor_path(group, tensor, &path), out);
         FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
         if (!trainable && tracked_path(group, tensor, &path, &st))
             FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
@@ -133,7 +148,7 @@ out:
 
 static fut_status write_model(fut_h5 *h5, fut_net *net, const fut_checkpoint_held *held)
 {
-    FUT_TRY(write_packs(h5, "/model", net, fut_net_params(net), fut_net_stats(net)));
+    FUT_TRY(write_packs(h5, model_group, net, fut_net_params(net), fut_net_stats(net)));
     if (held == NULL) return FUT_OK;
     FUT_TRY(fut_h5_set_i64(h5, "/", "averaged", 1));
     return write_packs(h5, "/trained", net, held->params, held->stats);
@@ -147,7 +162,7 @@ static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
     fut_step_control control;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
     for (int i = 0; i < optim->slots; i++) {
-        FUT_TRY_GOTO(tensor_path("/optimizer", optim->slot_name[i], &group), out);
+        FUT_TRY_GOTO(join_path("/optimizer", optim->slot_name[i], &group), out);
         FUT_TRY_GOTO(optim->bk->download(optim->bk, slot.values, optim->slot[i], (size_t)slot.count * sizeof(float), NULL), out);
         FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
         FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), net, true, &slot), out);
@@ -204,6 +219,7 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     FUT_TRY(fut_h5_set_u64(h5, "/", "dataset_fingerprint", meta->dataset_fingerprint));
     FUT_TRY(fut_h5_set_text(h5, "/", "library", fut_str_text(&meta->library)));
     FUT_TRY(fut_h5_set_text(h5, "/", "model", fut_str_text(&meta->model)));
+    if (meta->loss.length > 0) FUT_TRY(fut_h5_set_text(h5, "/", "loss", fut_str_text(&meta->loss)));
     FUT_TRY(fut_h5_set_f64(h5, "/", "mean", meta->mean, 3));
     FUT_TRY(fut_h5_set_f64(h5, "/", "std", meta->std, 3));
     FUT_TRY(fut_h5_set_f64(h5, "/", "crop", &meta->crop, 1));
@@ -309,6 +325,7 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
     FUT_TRY_GOTO(fut_h5_get_u64(h5, "/", "dataset_fingerprint", &meta.dataset_fingerprint), out);
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "library", &meta.library), out);
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "model", &meta.model), out);
+    if (fut_h5_has_attribute(h5, "/", "loss")) FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "loss", &meta.loss), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "mean", meta.mean, 3), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "std", meta.std, 3), out);
     FUT_TRY_GOTO(fut_h5_get_f64(h5, "/", "crop", &meta.crop, 1), out);
@@ -352,7 +369,7 @@ static fut_status read_optim(fut_h5 *h5, const char *path, fut_net *net, fut_opt
     int64_t growth_every = 0;
     FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
     for (int i = 0; i < optim->slots; i++) {
-        FUT_TRY_GOTO(tensor_path("/optimizer", optim->slot_name[i], &group), out);
+        FUT_TRY_GOTO(join_path("/optimizer", optim->slot_name[i], &group), out);
         FUT_CHECK_GOTO(
             fut_h5_has(h5, fut_str_text(&group)), FUT_ERR_CONFIG, out,
             "%s: it has no %s, which the run now wants: its optimizer was another one, or update.ema was 0, and a run keeps both. "
@@ -400,7 +417,7 @@ fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim,
     fut_h5 *h5 = NULL;
     FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
     bool averaged = fut_h5_has_attribute(h5, "/", "averaged");
-    FUT_TRY_GOTO(read_model(h5, path, averaged && optim != NULL ? "/trained" : "/model", net), out);
+    FUT_TRY_GOTO(read_model(h5, path, averaged && optim != NULL ? "/trained" : model_group, net), out);
     if (optim != NULL) FUT_TRY_GOTO(read_optim(h5, path, net, optim), out);
     if (sampler != NULL) FUT_TRY_GOTO(read_sampler(h5, path, sampler), out);
 out:

@@ -2,6 +2,7 @@
  *
  *   /model/<timm name>  f32, and i64 num_batches_tracked      /optimizer/<slot>/<name>  f32
  *   /trained/<timm name>  what is trained, where /model is an average of it
+ *   /loss/<name>  f32, the loss's own parameters; in the groups of all else that is trained they are loss.<name>
  *   /sampler/{mt_key, people}                                  attributes: format, version, progress, config, dataset, numeric profile
  *   every dataset carries its XXH3; the file is sealed as a whole; `complete` is written last
  *
@@ -39,6 +40,7 @@ typedef struct fut_checkpoint_meta {
     fut_str library; /* numeric profile: same bits need the same text */
     fut_str tuning;  /* the device's choices of algorithms (fut_backend.tuning_get); empty on the CPU */
     fut_str model;   /* "tf_efficientnetv2_b0, 512, 112 px": what the parameters are of */
+    fut_str loss;    /* "W, b": names of the loss's own parameters; empty: it has none */
     double mean[3], std[3];
     double crop; /* centred fraction of each photo that the dataset holds: what other photos are cut to before they meet the network */
 } fut_checkpoint_meta;
@@ -63,7 +65,7 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
  */
 fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim, fut_sampler_state *sampler) FUT_MUST_CHECK;
 
-/* SHA-256 of parameters and statistics in state-dict order, as hex: what two runs compare. */
+/* SHA-256 of the network's parameters and statistics (not the loss's) in state-dict order, as hex: what two runs compare. */
 fut_status fut_model_digest(fut_net *net, char hex_out[65]) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

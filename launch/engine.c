@@ -72,19 +72,29 @@ static fut_status leaf_ready(void *engine, int64_t first)
     return fut_tree_leaf_ready(((fut_engine *)engine)->tree, first, "gradients");
 }
 
+/* Gradients of a shard's embeddings and of the loss's parameters, which are in the leaf, so that both meet f16 with the loss's scale. */
+static fut_status loss_grad(fut_engine *g, const fut_inputs *in, int shard, void *leaf)
+{
+    fut_backend *bk = g->bk;
+    int64_t n = shard_rows(in, shard);
+    int64_t params = fut_net_loss_param_count(g->net);
+    void *dparams = params > 0 ? fut_net_loss_part(g->net, leaf) : NULL;
+    FUT_TRY(fut_loss_grad(g->loss, n, in->row + in->shard_first[shard], g->loss_total, g->de, dparams));
+    if (g->config->precision != FUT_PRECISION_F16) return FUT_OK;
+    if (params > 0) FUT_TRY(bk->scale_gradient(bk, params, FUT_F32, g->optim->control, dparams, NULL));
+    return bk->scale_gradient(bk, n * g->dim, FUT_F32, g->optim->control, g->de, NULL);
+}
+
 /* Gradient of every shard of mine, written into the tree, which sums it bucket by bucket while the backward goes on. */
 static fut_status backward(fut_engine *g, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
 {
     fut_net_progress progress = {.ready = leaf_ready, .context = g};
     for (int s = g->my_first; s < g->my_end; s++) {
         void *leaf = NULL;
-        int64_t n = shard_rows(in, s);
-        FUT_TRY(fut_loss_grad(g->loss, n, in->row + in->shard_first[s], g->loss_total, g->de));
-        if (g->config->precision == FUT_PRECISION_F16)
-            FUT_TRY(g->bk->scale_gradient(g->bk, n * g->dim, FUT_F32, g->optim->control, g->de, NULL));
-        lap(g, timer, FUT_SECTION_LOSS);
         FUT_TRY(fut_tree_begin_leaf(g->tree, s, &leaf));
-        FUT_TRY(fut_net_backward(g->net, s - g->my_first, n, g->de, leaf, &progress));
+        FUT_TRY(loss_grad(g, in, s, leaf));
+        lap(g, timer, FUT_SECTION_LOSS);
+        FUT_TRY(fut_net_backward(g->net, s - g->my_first, shard_rows(in, s), g->de, leaf, &progress));
         lap(g, timer, FUT_SECTION_BACKWARD);
     }
     FUT_TRY(mark(g, FUT_MARK_COMPUTED));

@@ -77,6 +77,7 @@ typedef struct fut_engine {
  * FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY, the same on all ranks. */
 typedef struct fut_engine_options {
     int shards, threads;
+    int64_t classes;        /* people that are trained on: labels are below it */
     double mean[3], std[3]; /* of the normalisation */
 } fut_engine_options;
 fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options,

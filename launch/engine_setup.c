@@ -29,7 +29,8 @@ static fut_status create_model(fut_engine *g, const fut_engine_options *options)
     fut_model_place place = fut_model_place_of(g->comm);
     if (options->threads > 0) place.threads = options->threads;
     g->threads = place.threads;
-    FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &g->bk, &g->net));
+    fut_params params = fut_loss_params(&g->config->loss, options->classes, g->config->model.embedding);
+    FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &params, &g->bk, &g->net));
     g->bk->info(g->bk, &g->info);
     g->bytes_free_before = g->info.bytes_free;
     FUT_INFO("backend %s on %s: %s, %d threads a rank", g->bk->name, g->info.device, g->info.library, g->threads);
@@ -144,6 +145,7 @@ static fut_status create_step_memory(fut_engine *g)
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
     FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
+    if (fut_net_loss_param_count(g->net) > 0) fut_loss_bind_params(g->loss, fut_net_loss_params(g->net));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
     FUT_TRY(fut_update_arrange(config, g->net, g->optim));
     FUT_TRY(begin_control(g));

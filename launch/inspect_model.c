@@ -130,7 +130,7 @@ fut_status fut_inspect_model(const fut_config *config, bool json)
     fut_str title = {0};
     totals t;
     fut_model_place place = fut_model_place_of(NULL);
-    FUT_TRY_GOTO(fut_model_create(config, &place, mean, std, &bk, &net), out);
+    FUT_TRY_GOTO(fut_model_create(config, &place, mean, std, NULL, &bk, &net), out);
     FUT_TRY_GOTO(fut_model_describe(config, &title), out);
     FUT_TRY_GOTO(measure(config, net, &t), out);
     if (json)

@@ -4,6 +4,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/loss/loss.h"
 #include "launch/run_folder.h"
 
 #include <sched.h>
@@ -48,7 +49,7 @@ static fut_status cache_folder(fut_str *out)
 }
 
 fut_status fut_model_create(const fut_config *config, const fut_model_place *place, const double mean[3], const double std[3],
-                            fut_backend **bk_out, fut_net **net_out)
+                            const fut_params *loss, fut_backend **bk_out, fut_net **net_out)
 {
     fut_status st = FUT_OK;
     fut_backend *bk = NULL;
@@ -59,6 +60,7 @@ fut_status fut_model_create(const fut_config *config, const fut_model_place *pla
                          .size = config->data.size,
                          .dtype = activation_dtype(config->precision),
                          .real = FUT_F32};
+    if (loss != NULL) spec.loss = *loss;
     memcpy(spec.mean, mean, sizeof spec.mean);
     memcpy(spec.std, std, sizeof spec.std);
     FUT_TRY_GOTO(cache_folder(&cache), out);
@@ -84,6 +86,14 @@ fut_status fut_model_describe(const fut_config *config, fut_str *out)
         [FUT_EMBEDDING_NORM_OWN] = "", [FUT_EMBEDDING_NORM_NONE] = " without norm", [FUT_EMBEDDING_NORM_BATCH] = " with batch norm"};
     return fut_str_printf(out, "%s, embedding %lld%s, %lld px", config->model.backbone, (long long)config->model.embedding,
                           norms[config->model.embedding_norm], (long long)config->data.size);
+}
+
+fut_status fut_model_describe_loss(const fut_config *config, fut_str *out)
+{
+    fut_params params = fut_loss_params(&config->loss, 1, config->model.embedding);
+    for (int i = 0; i < params.n; i++)
+        FUT_TRY(fut_str_printf(out, "%s%s", i > 0 ? ", " : "", params.param[i].name));
+    return FUT_OK;
 }
 
 fut_status fut_model_digest(fut_net *net, char hex_out[65])
@@ -137,7 +147,7 @@ fut_status fut_trained_open(const char *run, const char *which, const char *cons
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&t.path), &t.meta, &t.progress), out);
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &config_path), out);
     FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, set_count, &t.config), out);
-    FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, &t.bk, &t.net), out);
+    FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, NULL, &t.bk, &t.net), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&t.path), t.net, NULL, NULL), out);
     *out_ = t;
     t = (fut_trained){0};

@@ -19,11 +19,14 @@ typedef struct fut_model_place {
 /* A rank's place: its share of the node's cores, but no more than it may run on, and the GPU of its number. NULL: alone on the node. */
 fut_model_place fut_model_place_of(const fut_comm *comm);
 
-/* A backend and a network on it, parameters not set. Owns: both; destroy the net first. */
+/* A backend and a network on it, parameters not set. loss: parameters to train beside the network's; NULL: none. Owns: both; destroy the
+ * net first. */
 fut_status fut_model_create(const fut_config *config, const fut_model_place *place, const double mean[3], const double std[3],
-                            fut_backend **bk_out, fut_net **net_out) FUT_MUST_CHECK;
+                            const fut_params *loss, fut_backend **bk_out, fut_net **net_out) FUT_MUST_CHECK;
 /* "tf_efficientnetv2_b0, embedding 512, 112 px": what must agree between a run and its checkpoint. */
 fut_status fut_model_describe(const fut_config *config, fut_str *out) FUT_MUST_CHECK;
+/* "W": the names of the loss's own parameters, which must agree too; "" where it has none. */
+fut_status fut_model_describe_loss(const fut_config *config, fut_str *out) FUT_MUST_CHECK;
 
 /* The trained network of a run folder. */
 typedef struct fut_trained {

@@ -71,6 +71,11 @@ static void log_config_changes(const char *before, const char *now)
     }
 }
 
+static const char *text_or_none(const fut_str *text)
+{
+    return text->length > 0 ? fut_str_text(text) : "none";
+}
+
 static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, resume_point *point)
 {
     const char *run = t->config->run;
@@ -79,6 +84,11 @@ static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, 
     FUT_CHECK(strcmp(fut_str_text(&meta->model), fut_str_text(&t->meta.model)) == 0, FUT_ERR_CONFIG,
               "%s: its checkpoint is of another model: %s, the configuration asks for %s. Choose another `run:`", run,
               fut_str_text(&meta->model), fut_str_text(&t->meta.model));
+    FUT_CHECK(
+        strcmp(fut_str_text(&meta->loss), fut_str_text(&t->meta.loss)) == 0, FUT_ERR_CONFIG,
+        "%s: the parameters of its checkpoint's loss are %s, those of the configuration's loss %s are %s. Put the loss back, or choose "
+        "another `run:`",
+        run, text_or_none(&meta->loss), t->config->loss.choice->name, text_or_none(&t->meta.loss));
     FUT_CHECK(
         !fixed || shards == meta->shards, FUT_ERR_CONFIG,
         "%s: train.shards is %lld, but the run was begun with %lld and its arithmetic depends on that: use train.shards: %lld or auto", run,
@@ -168,7 +178,9 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
 
 static fut_status create_engine(fut_trainer *t, const resume_point *point)
 {
-    fut_engine_options options = {.shards = t->shards, .threads = point->step >= 0 ? (int)point->threads : 0};
+    fut_engine_options options = {.shards = t->shards,
+                                  .threads = point->step >= 0 ? (int)point->threads : 0,
+                                  .classes = fut_dataset_get_info(t->dataset)->n_identities};
     if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
     memcpy(options.mean, t->meta.mean, sizeof options.mean);
     memcpy(options.std, t->meta.std, sizeof options.std);
@@ -277,6 +289,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     fut_comm *comm = t->comm;
     resume_point point = {.step = -1};
     FUT_TRY(fut_model_describe(t->config, &t->meta.model));
+    FUT_TRY(fut_model_describe_loss(t->config, &t->meta.loss));
     FUT_TRY(fut_config_print(t->config, &t->meta.config));
     if (fut_comm_rank(comm) == 0) st = open_folder(t, &point, resumed);
     FUT_TRY(fut_comm_agree(comm, st));

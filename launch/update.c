@@ -14,11 +14,11 @@ static bool starts_with(const char *name, const char *start, size_t length)
 }
 
 /* The embedding layer and its norm, as the network or the backbone's own definition names them. */
-static bool is_head(const char *name)
+static bool is_head(const fut_net_tensor *tensor)
 {
     static const char *const heads[] = {"embedder", "fc.", "features."};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (starts_with(name, heads[i], strlen(heads[i]))) return true;
+        if (starts_with(tensor->name, heads[i], strlen(heads[i]))) return true;
     return false;
 }
 
@@ -57,8 +57,8 @@ static fut_status check_list(const char *list, const int64_t *hits, const char *
 static int group_of(const fut_config_update *update, const fut_net_tensor *tensor, int64_t *hits)
 {
     int group = tensor->frozen || is_listed(update->frozen, tensor->name, hits) ? GROUP_FROZEN : 0;
-    if (tensor->rank <= 1 && update->weight_decay == FUT_DECAY_WEIGHTS) group += GROUP_NO_DECAY;
-    if (!is_head(tensor->name)) group += GROUP_BACKBONE;
+    if (tensor->no_decay || (tensor->rank <= 1 && update->weight_decay == FUT_DECAY_WEIGHTS)) group += GROUP_NO_DECAY;
+    if (!is_head(tensor) && !tensor->of_loss) group += GROUP_BACKBONE;
     return group;
 }
 
@@ -78,12 +78,13 @@ fut_status fut_update_arrange(const fut_config *config, const fut_net *net, fut_
     fut_optim_plan plan = {.ema = update->ema, .evaluate_ema = update->evaluate == FUT_EVALUATED_EMA};
     fut_optim_tensor *tensors = NULL;
     int64_t *hits = NULL;
+    int64_t count = fut_net_tensor_count(net) + fut_net_loss_tensor_count(net);
     int64_t trained = 0;
     const char *first = NULL;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(fut_net_tensor_count(net), &tensors), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(count, &tensors), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY((int64_t)strlen(update->frozen) + 1, &hits), out);
     fill_factors(update, &plan);
-    for (int64_t i = 0; i < fut_net_tensor_count(net); i++) {
+    for (int64_t i = 0; i < count; i++) {
         const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
         if (!tensor->trainable) continue;
         int group = group_of(update, tensor, hits);

@@ -65,6 +65,14 @@ static fut_status create_spread(fut_loss *loss)
     return bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de);
 }
 
+fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64_t dim)
+{
+    const fut_loss_type *type = config->choice->payload;
+    fut_params params = {.n = 0};
+    if (type->params != NULL) type->params(config->config, classes, dim, &params);
+    return params;
+}
+
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner)
 {
     const fut_loss_common *common = config->config;
@@ -134,6 +142,11 @@ void fut_loss_destroy(fut_loss **loss)
 bool fut_loss_is_symmetric(const fut_loss *loss)
 {
     return loss->symmetric;
+}
+
+void fut_loss_bind_params(fut_loss *loss, const void *params)
+{
+    loss->params = params;
 }
 
 /* [batch, dim]: unit, or the embeddings as they are. */
@@ -240,10 +253,12 @@ fut_status fut_loss_take(fut_loss *loss, const void *dh)
     return bk->normalize_rows_backward(bk, loss->batch, loss->dim, loss->real, NULL, loss->h, loss->norm, dh, loss->de, NULL);
 }
 
-fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out)
+fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out, void *dparams_out)
 {
     fut_backend *bk = loss->bk;
     fut_pair_rows rows;
+    FUT_CHECK((dparams_out == NULL) == (loss->params == NULL), FUT_ERR_INTERNAL, "a loss %s parameters, %s gradient of them",
+              loss->params == NULL ? "without" : "with", dparams_out == NULL ? "no" : "a");
     if (!fut_loss_is_symmetric(loss)) return bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL);
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));

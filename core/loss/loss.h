@@ -6,7 +6,8 @@
  *   every shard, unless the loss is symmetric:
  *                 fut_loss_spread(rows, total sums) -> dH   what the rows do to every embedding of the batch, added over shards by a tree
  *   every rank:   fut_loss_take(total dH)
- *   every shard:  fut_loss_grad(rows, total sums) -> dE     exact gradient of the shard's embeddings
+ *   every shard:  fut_loss_grad(rows, total sums) -> dE     exact gradient of the shard's embeddings, and the shard's summand of the
+ *                                                           gradient of the loss's own parameters, where it has any
  *
  * Everything is device memory, enqueued on the backend's own stream; only fut_loss_read reads the sums, on the host, a step late if need
  * be.
@@ -19,6 +20,7 @@
 #include "core/backend/backend.h"
 #include "core/base/opt.h"
 #include "core/base/str.h"
+#include "core/tensor/param.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,6 +77,8 @@ typedef struct fut_loss_type {
     bool stop_gradient; /* a factor of the loss is taken as constant: the gradient is not the loss's derivative */
     /* What the loss's own options say, into a row_out that has the common ones'. */
     void (*describe)(const void *config, fut_row_loss *row_out);
+    /* The loss's own parameters; NULL: it has none. classes: people that are trained on. */
+    void (*params)(const void *config, int64_t classes, int64_t dim, fut_params *params_out);
     /* Appends a proof and a remedy when these settings cannot learn, and returns the name `--allow` takes; NULL when nothing is wrong. */
     const char *(*lint)(const void *config, fut_str *proof);
 } fut_loss_type;
@@ -87,6 +91,7 @@ struct fut_loss {
     fut_backend *bk;
     fut_dtype real;
     int64_t max_batch, max_rows, dim;
+    const void *params;           /* device; borrowed; NULL: it has none */
     const int64_t *label, *image; /* of the batch begun; borrowed */
     int64_t batch;
     const int64_t *computed; /* the rows whose v, kind and g stand in memory, unweighed; NULL: none */
@@ -106,10 +111,15 @@ extern const fut_opt_choice *const fut_loss_choices[];
 /* Can the loss have this miner? Errors: FUT_ERR_CONFIG. */
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner) FUT_MUST_CHECK;
 
+/* The parameters that the loss wants trained beside the network; none for most. */
+fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64_t dim);
+
 /* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's, FUT_ERR_NO_MEMORY. */
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,
                            int64_t max_rows, int64_t dim, fut_loss **loss_out) FUT_MUST_CHECK;
 void fut_loss_destroy(fut_loss **loss);
+/* Where a loss's parameters are, one behind the other: device, borrowed. Before the first begin of a loss that has any. */
+void fut_loss_bind_params(fut_loss *loss, const void *params);
 /* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
 bool fut_loss_is_symmetric(const fut_loss *loss);
 
@@ -121,8 +131,10 @@ fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *
 fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out) FUT_MUST_CHECK;
 /* dh: [batch, dim] device, the sum over all shards; free again on return's work. */
 fut_status fut_loss_take(fut_loss *loss, const void *dh) FUT_MUST_CHECK;
-/* de_out: [n, dim] device. Where the loss is not symmetric, after fut_loss_take. */
-fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out) FUT_MUST_CHECK;
+/* de_out: [n, dim] device. dparams_out: device, overwritten, laid out as the loss's parameters; NULL where it has none. Where the loss is
+ * not symmetric, after fut_loss_take. */
+fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out,
+                         void *dparams_out) FUT_MUST_CHECK;
 
 /* total: [FUT_LOSS_SUMS] on the host. */
 void fut_loss_read(const fut_loss *loss, const double *total, fut_loss_report *report_out);

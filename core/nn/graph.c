@@ -320,6 +320,20 @@ fut_value fut_graph_norm_1d(fut_graph *graph, fut_value x, const char *name, dou
     return fut_graph_flatten(graph, node->y);
 }
 
+void fut_graph_loss_params(fut_graph *graph, const fut_params *params)
+{
+    fut_graph_scope(graph, "%s", "");
+    for (int i = 0; i < params->n; i++) {
+        const fut_param *param = &params->param[i];
+        int tensor = add_tensor(graph, "loss", param->name, param->rank, param->dim, true, param->init);
+        if (tensor < 0) return;
+        graph->tensors[tensor].of_loss = true;
+        graph->tensors[tensor].no_decay = param->no_decay;
+        graph->loss_tensors++;
+        graph->loss_param_count += graph->tensors[tensor].count;
+    }
+}
+
 void fut_graph_start(fut_graph *graph, fut_value y, fut_tensor_init init)
 {
     if (graph->status != FUT_OK) return;

@@ -12,6 +12,7 @@
 #define FUT_CORE_NN_GRAPH_H
 
 #include "core/backend/backend.h"
+#include "core/tensor/param.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,14 +73,10 @@ fut_value fut_graph_linear(fut_graph *graph, fut_value x, const char *name, int6
  * scale_frozen: its weight is never trained. */
 fut_value fut_graph_norm_1d(fut_graph *graph, fut_value x, const char *name, double eps, bool scale_frozen);
 
-/* How a tensor starts. */
-typedef enum fut_init_kind { FUT_INIT_CONSTANT, FUT_INIT_NORMAL, FUT_INIT_UNIFORM } fut_init_kind;
-typedef struct fut_tensor_init {
-    fut_init_kind kind;
-    double scale; /* CONSTANT: the value; NORMAL: standard deviation; UNIFORM: on [-scale, scale) */
-} fut_tensor_init;
 /* The weight of the layer that made y, which has one, starts so instead. */
 void fut_graph_start(fut_graph *graph, fut_value y, fut_tensor_init init);
+/* Tensors that no layer has: the loss's, named "loss.<name>". The last that a graph is given. */
+void fut_graph_loss_params(fut_graph *graph, const fut_params *params);
 
 fut_status fut_graph_status(const fut_graph *graph) FUT_MUST_CHECK;
 

@@ -66,6 +66,8 @@ struct fut_graph {
     fut_tensor_init *inits;  /* one a tensor */
     int node_count, value_count, tensor_count;
     int64_t param_count, stat_count; /* reals of the two packs */
+    int loss_tensors;                /* the last of the tensors, and of the parameter pack */
+    int64_t loss_param_count;
 };
 
 /* A graph with one value, the images [n, 3, size, size]. */

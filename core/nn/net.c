@@ -66,6 +66,7 @@ fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **n
     net->version = 1;
     FUT_TRY_GOTO(fut_graph_create(spec->size, &net->graph), out);
     build(net->graph, backbone, spec);
+    fut_graph_loss_params(net->graph, &spec->loss);
     FUT_TRY_GOTO(fut_graph_status(net->graph), out);
 
     size_t param_bytes = real_bytes(net, net->graph->param_count), stat_bytes = real_bytes(net, net->graph->stat_count);
@@ -112,7 +113,17 @@ fut_backend *fut_net_backend(const fut_net *net)
 
 int64_t fut_net_tensor_count(const fut_net *net)
 {
-    return net->graph->tensor_count;
+    return net->graph->tensor_count - net->graph->loss_tensors;
+}
+
+int64_t fut_net_loss_tensor_count(const fut_net *net)
+{
+    return net->graph->loss_tensors;
+}
+
+int64_t fut_net_loss_param_count(const fut_net *net)
+{
+    return net->graph->loss_param_count;
 }
 
 const fut_net_tensor *fut_net_tensor_at(const fut_net *net, int64_t i)
@@ -143,6 +154,16 @@ void *fut_net_params(fut_net *net)
 void *fut_net_stats(fut_net *net)
 {
     return net->stats;
+}
+
+void *fut_net_loss_part(const fut_net *net, void *pack)
+{
+    return (char *)pack + real_bytes(net, net->graph->param_count - net->graph->loss_param_count);
+}
+
+void *fut_net_loss_params(fut_net *net)
+{
+    return fut_net_loss_part(net, net->params);
 }
 
 void fut_net_params_changed(fut_net *net)

@@ -5,17 +5,18 @@
  * (not of unit length; a backbone may have a head of its own between its features and the embeddings).
  *
  * Parameters lie in one contiguous pack in timm's layouts, in the order their layers run, statistics (batch-norm running mean, variance) in
- * another, so that gradients are one vector, buckets are plain ranges and an optimizer is one pass. A "leaf" is what one shard contributes
- * to a step:
+ * another, so that gradients are one vector, buckets are plain ranges and an optimizer is one pass. A loss's parameters stand at the end
+ * of the pack: they are trained with the network's and no part of the network. A "leaf" is what one shard contributes to a step:
  *
- *   leaf = [ gradient of every parameter | batch mean and unbiased variance of every batch norm ]      (leaf_count reals)
+ *   leaf = [ gradient of every parameter | of the loss's | batch mean and unbiased variance of every batch norm ]    (leaf_count reals)
  *
- * summed over shards by the tree; the second part divided by the number of shards updates the running statistics once a step.
+ * summed over shards by the tree; the last part divided by the number of shards updates the running statistics once a step.
  * A slot holds the activations of one shard between its forward and its backward; a rank has as many slots as shards. */
 #ifndef FUT_CORE_NN_NET_H
 #define FUT_CORE_NN_NET_H
 
 #include "core/backend/backend.h"
+#include "core/tensor/param.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,7 @@ typedef struct fut_net_spec {
     fut_dtype dtype;        /* of activations */
     fut_dtype real;         /* f32; f64 on ref */
     double mean[3], std[3]; /* of the normalisation */
+    fut_params loss;        /* room for the loss's parameters; usually none but in training */
 } fut_net_spec;
 
 /* A named tensor inside the packs. Borrowed from the net. */
@@ -45,6 +47,8 @@ typedef struct fut_net_tensor {
     int64_t offset; /* reals from the start of its pack */
     bool trainable; /* in the parameter pack; else in the statistics pack */
     bool frozen;    /* a parameter that is never trained: its gradient is 0 */
+    bool of_loss;   /* a parameter of the loss, "loss.W", and not of the network */
+    bool no_decay;  /* a parameter that weight decay never acts on */
 } fut_net_tensor;
 
 fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **net_out) FUT_MUST_CHECK;
@@ -56,12 +60,18 @@ fut_backend *fut_net_backend(const fut_net *net); /* borrowed */
  * tensors here: one counter serves all, see fut_net_steps_tracked). */
 int64_t fut_net_tensor_count(const fut_net *net);
 const fut_net_tensor *fut_net_tensor_at(const fut_net *net, int64_t i);
-int64_t fut_net_param_count(const fut_net *net); /* P */
+/* The loss's tensors follow those: i of tensor_at is below the sum of both counts. */
+int64_t fut_net_loss_tensor_count(const fut_net *net);
+int64_t fut_net_loss_param_count(const fut_net *net);
+int64_t fut_net_param_count(const fut_net *net); /* P, the loss's too */
 int64_t fut_net_stat_count(const fut_net *net);  /* Q */
 int64_t fut_net_leaf_count(const fut_net *net);  /* P + Q */
 /* Device memory of the packs, dtype real. After writing parameters call fut_net_params_changed. */
 void *fut_net_params(fut_net *net);
 void *fut_net_stats(fut_net *net);
+void *fut_net_loss_params(fut_net *net);
+/* The loss's part of something that is laid out as the parameters are: a leaf, an optimizer's slot. */
+void *fut_net_loss_part(const fut_net *net, void *pack);
 void fut_net_params_changed(fut_net *net);
 /* A training step has changed parameters and statistics: fut_net_params_changed, and one more step tracked. */
 void fut_net_step_taken(fut_net *net);
@@ -88,8 +98,8 @@ typedef struct fut_net_progress {
     fut_status (*ready)(void *context, int64_t first);
     void *context;
 } fut_net_progress;
-/* leaf_out: [leaf_count] real, device, overwritten. Uses up the slot's forward; parameters must not have changed since. progress may be
- * NULL. */
+/* leaf_out: [leaf_count] real, device, overwritten but for the loss's part, which must be there already. Uses up the slot's forward;
+ * parameters must not have changed since. progress may be NULL. */
 fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out,
                             const fut_net_progress *progress) FUT_MUST_CHECK;
 /* stats_out: [stat_count] real, device: the batch means and unbiased variances of a slot's forward, which is used up, as by a backward. */

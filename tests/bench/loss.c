@@ -48,7 +48,7 @@ static fut_status once(const bench_run *r)
         FUT_TRY(fut_loss_spread(r->loss, r->n, r->row, r->sums, r->dh));
         FUT_TRY(fut_loss_take(r->loss, r->dh));
     }
-    FUT_TRY(fut_loss_grad(r->loss, r->n, r->row, r->sums, r->de));
+    FUT_TRY(fut_loss_grad(r->loss, r->n, r->row, r->sums, r->de, NULL));
     return r->bk->sync(r->bk, NULL);
 }
 

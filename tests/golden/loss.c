@@ -146,7 +146,7 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
     fut_test_to_device(bk, device[4], sums, sizeof mine[0]);
     if (!fut_loss_is_symmetric(loss)) spread(bk, comm, loss, shards, rows, device[4]);
     for (int s = 0; s < shards; s++) {
-        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], rows + first[s], device[4], device[5]));
+        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], rows + first[s], device[4], device[5], NULL));
         fut_test_from_device(bk, de, device[5], (size_t)(end[s] - first[s]) * row_bytes);
         for (int64_t i = first[s]; i < end[s]; i++)
             memcpy((char *)gradient + (size_t)row[i] * row_bytes, (const char *)de + (size_t)(i - first[s]) * row_bytes, row_bytes);

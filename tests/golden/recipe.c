@@ -95,7 +95,7 @@ static double recipe_step(recipe *r, int64_t step)
     FUT_TEST_OK(fut_net_forward(r->net, 0, BATCH, r->rgb, r->e));
     FUT_TEST_OK(fut_loss_begin(r->loss, BATCH, r->e, label, image));
     FUT_TEST_OK(fut_loss_rows(r->loss, BATCH, row, sums));
-    FUT_TEST_OK(fut_loss_grad(r->loss, BATCH, row, sums, r->de));
+    FUT_TEST_OK(fut_loss_grad(r->loss, BATCH, row, sums, r->de, NULL));
     FUT_TEST_OK(fut_net_backward(r->net, 0, BATCH, r->de, r->leaf, NULL));
     FUT_TEST_OK(fut_optim_check(r->optim, r->leaf, NULL, 0));
     FUT_TEST_OK(fut_optim_step(r->optim, &lr, fut_net_params(r->net), r->leaf));

@@ -61,7 +61,7 @@ static void check_loss(fut_backend *bk, const fut_opt_choice *choice)
     if (!fut_loss_is_symmetric(b.loss)) spread(&b);
     for (int s = 0; s < SHARDS; s++)
         FUT_TEST_OK(fut_loss_grad(b.loss, shard_first[s + 1] - shard_first[s], dealt + shard_first[s], b.sums,
-                                  dealt_gradient + shard_first[s] * DIM));
+                                  dealt_gradient + shard_first[s] * DIM, NULL));
     for (int64_t i = 0; i < BATCH; i++)
         for (int64_t k = 0; k < DIM; k++)
             gradient[dealt[i] * DIM + k] = dealt_gradient[i * DIM + k];

@@ -15,15 +15,20 @@ typedef struct training {
     fut_optim *optim;
 } training;
 
-static void training_init(training *t, const char *embedding)
+static void training_init_with(training *t, const char *embedding, const fut_params *loss)
 {
     static const double mean[3] = {.5, .5, .5};
     static const double std[3] = {.25, .25, .25};
     const char *const sets[] = {"data.file=x.h5", "data.size=16", "backend=ref", "model.backbone=tiny", embedding};
     *t = (training){0};
     FUT_TEST_OK(fut_config_load(NULL, sets, 5, &t->config));
-    FUT_TEST_OK(fut_model_create(t->config, &(fut_model_place){.threads = 1}, mean, std, &t->bk, &t->net));
+    FUT_TEST_OK(fut_model_create(t->config, &(fut_model_place){.threads = 1}, mean, std, loss, &t->bk, &t->net));
     FUT_TEST_OK(fut_optim_create(t->bk, &t->config->optimizer, FUT_F32, fut_net_param_count(t->net), &t->optim));
+}
+
+static void training_init(training *t, const char *embedding)
+{
+    training_init_with(t, embedding, NULL);
 }
 
 static void training_fini(training *t)
@@ -135,6 +140,41 @@ static void reads_back_what_was_written(void **state)
     fut_test_dir_remove(&dir);
 }
 
+/* A loss's parameters come back with the optimizer's state of them; a network without them reads the model all the same, and its digest is
+ * the model's. */
+static void keeps_the_parameters_of_a_loss(void **state)
+{
+    (void)state;
+    static const fut_params loss = {.n = 1, .param = {{.name = "W", .rank = 2, .dim = {5, 8}, .init = {FUT_INIT_NORMAL, 1}}}};
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    char written[65];
+    char read[65];
+    training from;
+    training to;
+    training plain;
+    fut_test_dir_create(&dir);
+    training_init_with(&from, "model.embedding=8", &loss);
+    training_init_with(&to, "model.embedding=8", &loss);
+    training_init(&plain, "model.embedding=8");
+    make_distinct(&from);
+    write_one(&from, fut_test_dir_path(&dir, "a.h5", path));
+    FUT_TEST_OK(fut_checkpoint_read(path, to.net, to.optim, NULL));
+    assert_memory_equal(fut_net_params(to.net), fut_net_params(from.net), (size_t)fut_net_param_count(to.net) * sizeof(float));
+    for (int i = 0; i < to.optim->slots; i++)
+        assert_memory_equal(to.optim->slot[i], from.optim->slot[i], (size_t)to.optim->count * sizeof(float));
+    FUT_TEST_OK(fut_checkpoint_read(path, plain.net, NULL, NULL));
+    FUT_TEST_OK(fut_model_digest(from.net, written));
+    FUT_TEST_OK(fut_model_digest(plain.net, read));
+    assert_string_equal(read, written);
+    write_one(&plain, path);
+    FUT_TEST_FAILS(fut_checkpoint_read(path, to.net, NULL, NULL), FUT_ERR_DATA, "/loss");
+    training_fini(&from);
+    training_fini(&to);
+    training_fini(&plain);
+    fut_test_dir_remove(&dir);
+}
+
 static void refuses_other_networks_and_other_files(void **state)
 {
     (void)state;
@@ -228,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_was_written),
+        cmocka_unit_test(keeps_the_parameters_of_a_loss),
         cmocka_unit_test(refuses_other_networks_and_other_files),
         cmocka_unit_test(refuses_every_changed_byte),
         cmocka_unit_test(survives_any_failed_allocation),

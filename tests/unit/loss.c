@@ -161,7 +161,7 @@ static void unplanned_batches_are_refused(void **state)
     FUT_TEST_FAILS(fut_loss_begin(loss, PLANNED + 1, e, label, image), FUT_ERR_SHAPE, "a batch of 5, planned for 4");
     FUT_TEST_OK(fut_loss_begin(loss, PLANNED, e, label, image));
     FUT_TEST_FAILS(fut_loss_rows(loss, ROWS + 1, row, sums), FUT_ERR_SHAPE, "a shard of 3 rows, planned for 2");
-    FUT_TEST_FAILS(fut_loss_grad(loss, ROWS + 1, row, sums, de), FUT_ERR_SHAPE, "a shard of 3 rows, planned for 2");
+    FUT_TEST_FAILS(fut_loss_grad(loss, ROWS + 1, row, sums, de, NULL), FUT_ERR_SHAPE, "a shard of 3 rows, planned for 2");
     fut_loss_destroy(&loss);
     fut_backend_destroy(&bk);
     fut_opt_fini(table, &config);

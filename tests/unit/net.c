@@ -33,15 +33,20 @@ static int teardown(void **state)
     return 0;
 }
 
-static fut_net *make_net(uint64_t seed)
+static fut_net *make_net_with(uint64_t seed, const fut_params *loss)
 {
-    fut_net_spec spec = {.backbone = "tiny", .embedding = EMBEDDING, .size = SIZE, .dtype = FUT_F32, .real = FUT_F32};
+    fut_net_spec spec = {.backbone = "tiny", .embedding = EMBEDDING, .size = SIZE, .dtype = FUT_F32, .real = FUT_F32, .loss = *loss};
     for (int c = 0; c < 3; c++)
         spec.mean[c] = spec.std[c] = 0.5;
     fut_net *net = NULL;
     FUT_TEST_OK(fut_net_create(bk, &spec, &net));
     FUT_TEST_OK(fut_net_init(net, seed));
     return net;
+}
+
+static fut_net *make_net(uint64_t seed)
+{
+    return make_net_with(seed, &(fut_params){.n = 0});
 }
 
 static float *new_leaf(const fut_net *net)
@@ -173,6 +178,39 @@ static void tensors_fill_their_packs(void **state)
     fut_net_destroy(&net);
 }
 
+static const fut_params loss_params = {
+    .n = 2,
+    .param = {{.name = "W", .rank = 2, .dim = {3, EMBEDDING}, .init = {FUT_INIT_NORMAL, 1}},
+              {.name = "a", .rank = 1, .dim = {1}, .init = {FUT_INIT_CONSTANT, 10}, .no_decay = true}},
+};
+enum { LOSS_PARAMS = 3 * EMBEDDING + 1 };
+
+/* They lie behind the network's, start as they ask to, and change nothing of it. */
+static void a_loss_has_parameters_beside_the_networks(void **state)
+{
+    (void)state;
+    fut_net *plain = make_net(0), *net = make_net_with(0, &loss_params);
+    int64_t own = fut_net_param_count(plain);
+    assert_int_equal(fut_net_tensor_count(net), fut_net_tensor_count(plain));
+    assert_int_equal(fut_net_loss_tensor_count(net), 2);
+    assert_int_equal(fut_net_loss_param_count(net), LOSS_PARAMS);
+    assert_int_equal(fut_net_param_count(net), own + LOSS_PARAMS);
+    const fut_net_tensor *w = fut_net_tensor_at(net, fut_net_tensor_count(net)), *a = w + 1;
+    assert_string_equal(w->name, "loss.W");
+    assert_string_equal(a->name, "loss.a");
+    assert_true(w->of_loss && w->trainable && !w->no_decay && a->no_decay && w->offset == own && a->offset == own + w->count);
+    const float *params = fut_net_loss_params(net);
+    double squares = 0;
+    for (int64_t i = 0; i < w->count; i++)
+        squares += (double)params[i] * params[i];
+    assert_true(squares / (double)w->count > 0.3 && squares / (double)w->count < 2);
+    assert_true(params[w->count] == 10);
+    assert_memory_equal(fut_net_params(net), fut_net_params(plain), (size_t)own * sizeof(float));
+    assert_memory_equal(fut_net_stats(net), fut_net_stats(plain), (size_t)fut_net_stat_count(net) * sizeof(float));
+    fut_net_destroy(&plain);
+    fut_net_destroy(&net);
+}
+
 /* ---- running --------------------------------------------------------------------------------------------------------------------- */
 
 /* The leaf of one shard, alone in slot 0. */
@@ -203,6 +241,31 @@ static void slots_do_not_disturb_each_other(void **state)
         fut_mem_free(alone[i]);
         fut_mem_free(together[i]);
     }
+    fut_net_destroy(&net);
+}
+
+/* The backward leaves a loss's part of the leaf as the loss wrote it, and the rest is what it is without. */
+static void a_leaf_keeps_what_the_loss_wrote(void **state)
+{
+    (void)state;
+    fut_net *plain = make_net(0), *net = make_net_with(0, &loss_params);
+    float *want = new_leaf(plain), *leaf = new_leaf(net);
+    int64_t own = fut_net_param_count(plain);
+    float *mine = fut_net_loss_part(net, leaf);
+    assert_ptr_equal(mine, leaf + own);
+    for (int i = 0; i < LOSS_PARAMS; i++)
+        mine[i] = (float)i;
+    FUT_TEST_OK(fut_net_reserve(plain, 1, IMAGES, true));
+    FUT_TEST_OK(fut_net_reserve(net, 1, IMAGES, true));
+    shard_leaf(plain, 0, IMAGES, want);
+    shard_leaf(net, 0, IMAGES, leaf);
+    for (int i = 0; i < LOSS_PARAMS; i++)
+        assert_true(mine[i] == (float)i);
+    assert_memory_equal(leaf, want, (size_t)own * sizeof(float));
+    assert_memory_equal(leaf + own + LOSS_PARAMS, want + own, (size_t)fut_net_stat_count(net) * sizeof(float));
+    fut_mem_free(want);
+    fut_mem_free(leaf);
+    fut_net_destroy(&plain);
     fut_net_destroy(&net);
 }
 
@@ -357,7 +420,9 @@ int main(void)
         cmocka_unit_test(initialisation_is_timms),
         cmocka_unit_test(a_seed_gives_the_same_net),
         cmocka_unit_test(tensors_fill_their_packs),
+        cmocka_unit_test(a_loss_has_parameters_beside_the_networks),
         cmocka_unit_test(slots_do_not_disturb_each_other),
+        cmocka_unit_test(a_leaf_keeps_what_the_loss_wrote),
         cmocka_unit_test(statistics_take_one_update_a_step),
         cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(inference_treats_images_alone),

@@ -88,7 +88,7 @@ static void read_last(const trial *t, memory *m)
     fut_net *net = NULL;
     fut_optim *optim = NULL;
     snprintf(config->backend, sizeof config->backend, "ref");
-    FUT_TEST_OK(fut_model_create(config, &(fut_model_place){.threads = 1}, mean, std, &bk, &net));
+    FUT_TEST_OK(fut_model_create(config, &(fut_model_place){.threads = 1}, mean, std, NULL, &bk, &net));
     FUT_TEST_OK(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(net), &optim));
     FUT_TEST_OK(fut_update_arrange(config, net, optim));
     FUT_TEST_OK(fut_run_checkpoint_path(t->run, LAST, &path));
