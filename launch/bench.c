@@ -139,6 +139,7 @@ static void describe(const fut_engine *g, size_t free_before, fut_bench_result *
     (void)snprintf(r->library, sizeof r->library, "%s", g->info.library);
     r->parameters = memory.params;
     r->slot = memory.slot;
+    r->slots = g->slots;
     r->shared = memory.shared;
     r->state = (size_t)g->optim->slots * (size_t)g->optim->count * sizeof(float);
     if (g->info.asynchronous && free_before > now.bytes_free) r->device_used = free_before - now.bytes_free;

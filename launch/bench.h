@@ -23,6 +23,7 @@ typedef struct fut_bench_result {
     double enqueued;                        /* device only: the same step enqueued kernel by kernel */
     double exposed_copy, exposed_reduce;    /* device only, of an enqueued step: waiting for the upload, for the reduction */
     double first;                           /* from the start of the engine to the end of the first step */
+    int slots;                              /* shards whose activations are kept at once */
     size_t parameters, slot, shared, state; /* bytes on the device: packs, one shard's activations, shared, optimizer */
     size_t device_used;                     /* by all of it, as the device says; 0: unknown */
     double loss;                            /* of the last step: shows that it trained on something */

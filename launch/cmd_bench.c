@@ -46,6 +46,7 @@ static double mib(size_t bytes)
 
 static fut_status print_text(const fut_config *config, const fut_bench_result *r)
 {
+    size_t kept = (size_t)r->slots * r->slot;
     (void)printf("%s, %lld px, batch %lld in %d shard%s on %d rank%s\n", config->model.backbone, (long long)config->data.size,
                  (long long)r->images, r->shards, r->shards == 1 ? "" : "s", r->ranks, r->ranks == 1 ? "" : "s");
     (void)printf("  backend %s on %s\n  %s\n", r->backend, r->device, r->library);
@@ -57,8 +58,9 @@ static fut_status print_text(const fut_config *config, const fut_bench_result *r
                      (r->enqueued - r->step) * 1e3);
         (void)printf("  exposed copy      %9.3f ms\n  exposed reduce    %9.3f ms\n", r->exposed_copy * 1e3, r->exposed_reduce * 1e3);
     }
-    (void)printf("  memory            %9.1f MiB  parameters %.1f, optimizer %.1f, activations of a shard %.1f, shared %.1f\n",
-                 mib(r->parameters + r->state + r->slot + r->shared), mib(r->parameters), mib(r->state), mib(r->slot), mib(r->shared));
+    (void)printf("  memory            %9.1f MiB  parameters %.1f, optimizer %.1f, activations of %d shard%s %.1f, shared %.1f\n",
+                 mib(r->parameters + r->state + kept + r->shared), mib(r->parameters), mib(r->state), r->slots, r->slots == 1 ? "" : "s",
+                 mib(kept), mib(r->shared));
     if (r->device_used > 0) (void)printf("  device memory     %9.1f MiB  with the libraries' own\n", mib(r->device_used));
     return FUT_OK;
 }
@@ -74,11 +76,11 @@ static fut_status print_json(const fut_config *config, const fut_bench_result *r
             "{\"backbone\":\"%s\",\"size\":%lld,\"batch\":%lld,\"shards\":%d,\"ranks\":%d,\"threads\":%d,\"backend\":\"%s\","
             "\"device\":%s,\"library\":%s,\"img_per_s\":%.6g,\"step_ms\":%.6g,\"step_ms_min\":%.6g,\"step_ms_max\":%.6g,"
             "\"first_step_s\":%.6g,\"enqueued_ms\":%.6g,\"exposed_copy_ms\":%.6g,\"exposed_reduce_ms\":%.6g,\"parameters_bytes\":%zu,"
-            "\"optimizer_bytes\":%zu,\"slot_bytes\":%zu,\"shared_bytes\":%zu,\"device_bytes\":%zu,\"loss\":%.9g}\n",
+            "\"optimizer_bytes\":%zu,\"slots\":%d,\"slot_bytes\":%zu,\"shared_bytes\":%zu,\"device_bytes\":%zu,\"loss\":%.9g}\n",
             config->model.backbone, (long long)config->data.size, (long long)r->images, r->shards, r->ranks, r->threads, r->backend,
             fut_str_text(&device), fut_str_text(&library), (double)r->images / r->step, r->step * 1e3, r->fastest * 1e3, r->slowest * 1e3,
-            r->first, r->enqueued * 1e3, r->exposed_copy * 1e3, r->exposed_reduce * 1e3, r->parameters, r->state, r->slot, r->shared,
-            r->device_used, r->loss);
+            r->first, r->enqueued * 1e3, r->exposed_copy * 1e3, r->exposed_reduce * 1e3, r->parameters, r->state, r->slots, r->slot,
+            r->shared, r->device_used, r->loss);
     fut_str_fini(&device);
     fut_str_fini(&library);
     return st;

@@ -18,6 +18,7 @@ static const char *const embedding_norm_names[] = {"auto", "none", "batch_norm",
 static const char *const sampler_names[] = {"m_per_class", NULL};
 static const char *const decay_of_names[] = {"all", "weights", NULL};
 static const char *const evaluated_names[] = {"ema", "weights", NULL};
+static const char *const recompute_names[] = {"false", "true", "auto", NULL};
 static const char *const best_names[] = {"eer", "auc", "loss", NULL};
 
 static const fut_opt data_options[] = {
@@ -70,6 +71,8 @@ static const fut_opt train_options[] = {
     FUT_OPT_I64(fut_config_train, steps, "0", 0, 1e12, "steps", "stop after this many steps instead; 0: train.epochs decides"),
     FUT_OPT_I64(fut_config_train, batch, "32", 2, 1e6, "photos", "the global batch, over all ranks"),
     FUT_OPT_STRING(fut_config_train, shards, "auto", "shards of the global batch: a number, or auto for the ranks of the first launch"),
+    FUT_OPT_ENUM(fut_config_train, recompute, "auto", recompute_names,
+                 "keep one shard's activations at a time and run each forward twice, to the same bits; auto: where all would not fit"),
     FUT_OPT_I64(fut_config_train, threads, "0", 0, 1024, "threads", "CPU threads of a shard; 0: the node's cores over its ranks"),
     FUT_OPT_DURATION(fut_config_train, save_every, "5 min", 0, 1e9, "time between checkpoints; 0: never by time"),
     FUT_OPT_I64(fut_config_train, save_steps, "0", 0, 1e12, "steps", "steps between checkpoints; 0: never by steps"),

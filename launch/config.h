@@ -13,6 +13,7 @@ extern "C" {
 
 typedef enum fut_normalize { FUT_NORMALIZE_IMAGENET, FUT_NORMALIZE_HALF, FUT_NORMALIZE_DATASET } fut_normalize;
 typedef enum fut_precision { FUT_PRECISION_F32, FUT_PRECISION_TF32, FUT_PRECISION_BF16, FUT_PRECISION_F16 } fut_precision;
+typedef enum fut_recompute { FUT_RECOMPUTE_NEVER, FUT_RECOMPUTE_ALWAYS, FUT_RECOMPUTE_AUTO } fut_recompute;
 typedef enum fut_best { FUT_BEST_EER, FUT_BEST_AUC, FUT_BEST_LOSS } fut_best;
 
 typedef struct fut_config_data {
@@ -56,6 +57,7 @@ typedef struct fut_config_train {
     int64_t steps; /* 0: epochs decide */
     int64_t batch;
     fut_opt_text shards; /* "auto" or a number */
+    int recompute;       /* fut_recompute */
     int64_t threads;     /* CPU threads of a shard; 0: cores of the node over its ranks */
     double save_every;
     int64_t save_steps;

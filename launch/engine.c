@@ -19,14 +19,25 @@ static fut_status mark(fut_engine *g, fut_mark place)
     return g->marks[place] == NULL ? FUT_OK : g->bk->event_record(g->bk, g->marks[place], NULL);
 }
 
-static fut_status forward(fut_engine *g, const fut_inputs *in)
+/* Where a shard's activations are kept: shards that are recomputed share one slot. */
+static int slot_of(const fut_engine *g, int shard)
+{
+    return fut_engine_recomputes(g) ? 0 : shard - g->my_first;
+}
+
+static fut_status forward_shard(fut_engine *g, const fut_inputs *in, int shard)
 {
     int64_t photo = g->config->data.size * g->config->data.size * 3;
-    int64_t mine = in->shard_first[g->my_first];
-    for (int s = g->my_first; s < g->my_end; s++) {
-        int64_t first = in->shard_first[s];
-        FUT_TRY(fut_net_forward(g->net, s - g->my_first, shard_rows(in, s), in->rgb + (first - mine) * photo, g->e_dealt + first * g->dim));
-    }
+    int64_t first = in->shard_first[shard];
+    const uint8_t *rgb = in->rgb + (first - in->shard_first[g->my_first]) * photo;
+    return fut_net_forward(g->net, slot_of(g, shard), shard_rows(in, shard), rgb, g->e_dealt + first * g->dim);
+}
+
+/* From the last shard to the first, whose activations are then there for the first backward, recomputed or not. */
+static fut_status forward(fut_engine *g, const fut_inputs *in)
+{
+    for (int s = g->my_end - 1; s >= g->my_first; s--)
+        FUT_TRY(forward_shard(g, in, s));
     return FUT_OK;
 }
 
@@ -94,7 +105,9 @@ static fut_status backward(fut_engine *g, const fut_inputs *in, const void **lea
         FUT_TRY(fut_tree_begin_leaf(g->tree, s, &leaf));
         FUT_TRY(loss_grad(g, in, s, leaf));
         lap(g, timer, FUT_SECTION_LOSS);
-        FUT_TRY(fut_net_backward(g->net, s - g->my_first, shard_rows(in, s), g->de, leaf, &progress));
+        if (fut_engine_recomputes(g) && s > g->my_first) FUT_TRY(forward_shard(g, in, s)); /* the same embeddings again */
+        lap(g, timer, FUT_SECTION_FORWARD);
+        FUT_TRY(fut_net_backward(g->net, slot_of(g, s), shard_rows(in, s), g->de, leaf, &progress));
         lap(g, timer, FUT_SECTION_BACKWARD);
     }
     FUT_TRY(mark(g, FUT_MARK_COMPUTED));

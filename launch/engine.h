@@ -42,8 +42,10 @@ typedef struct fut_engine {
     fut_comm *comm;               /* between processes; borrowed */
     fut_comm *device_comm;        /* between their devices' memories: comm itself where that is the host's */
     int shards, my_first, my_end; /* this rank's shards are [my_first, my_end) */
+    int slots;                    /* shards whose activations are kept at once: all of mine, or one; 0 until fut_engine_plan */
     int threads;                  /* of the CPU */
-    size_t bytes_free_before;     /* on the device, before the engine took any */
+    size_t bytes_free_before;     /* on the device, before the engine took any; of the host's, this rank's share */
+    int64_t host_bytes_before;    /* fut_mem_bytes at that time */
 
     fut_backend *bk;
     fut_backend_info info;
@@ -119,6 +121,8 @@ fut_status fut_engine_mark(fut_engine *engine) FUT_MUST_CHECK;
 
 /* Photos of a rank's largest shard. */
 int64_t fut_engine_largest_shard(const fut_engine *engine);
+/* Whether a shard's forward runs again before its backward, since one slot of activations serves all shards of this rank. */
+bool fut_engine_recomputes(const fut_engine *engine);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,8 @@
  * enough that the first is ready early. */
 enum { BUCKET_BYTES = 4 << 20 };
 
+static const double gib = 1024.0 * 1024 * 1024;
+
 /* The dynamic loss scale of f16: torch.amp.GradScaler's defaults. */
 static const double first_loss_scale = 65536;
 enum { LOSS_SCALE_GROWTH_EVERY = 2000 };
@@ -33,6 +35,8 @@ static fut_status create_model(fut_engine *g, const fut_engine_options *options)
     FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &params, &g->bk, &g->net));
     g->bk->info(g->bk, &g->info);
     g->bytes_free_before = g->info.bytes_free;
+    g->host_bytes_before = fut_mem_bytes();
+    if (!g->info.asynchronous && place.ranks_on_node > 1) g->bytes_free_before /= (size_t)place.ranks_on_node;
     FUT_INFO("backend %s on %s: %s, %d threads a rank", g->bk->name, g->info.device, g->info.library, g->threads);
     return FUT_OK;
 }
@@ -73,42 +77,104 @@ static fut_status share_tuning(fut_engine *g, const fut_str *text)
     return fut_comm_agree(g->comm, st);
 }
 
-/* Planning shards of n photos ran out of the device's memory, which measuring algorithms needs too: say how many would fit. */
-static fut_status say_what_fits(fut_engine *g, int64_t n)
+/* ---- memory -------------------------------------------------------------------------------------------------------------------- */
+
+/* Bytes that this rank may still take. The host's were read when no rank had taken much; what is lent out without being counted, such as a
+ * library's own memory, has a twentieth. */
+static double room_left(const fut_engine *g)
 {
-    const double gib = 1024.0 * 1024 * 1024;
-    int slots = g->my_end - g->my_first;
-    int64_t fits = n / 2;
-    fut_net_memory memory = {0};
-    while (fits > 1 && fut_net_measure(g->net, fits, true, &memory) != FUT_OK)
-        fits /= 2;
-    double needed = (double)memory.slot * slots + (double)memory.shared;
-    if (needed > (double)g->bytes_free_before) fits = (int64_t)((double)fits * (double)g->bytes_free_before / needed);
+    fut_backend_info now;
+    if (!g->info.asynchronous) return 0.95 * (double)g->bytes_free_before - (double)(fut_mem_bytes() - g->host_bytes_before);
+    g->bk->info(g->bk, &now);
+    return (double)now.bytes_free;
+}
+
+static double activations(const fut_net_memory *memory, int slots)
+{
+    return (double)memory->slot * slots + (double)memory->shared;
+}
+
+/* Shards of n photos do not fit, `slots` at once: say how many would, and what else helps. */
+static fut_status say_what_fits(const fut_engine *g, int64_t n, int slots, const fut_net_memory *memory, double room)
+{
+    char remedy[160];
+    double needed = activations(memory, slots);
+    if (room < 0) room = 0;
+    double fits = (double)n * room / needed;
+    if (slots == 1)
+        (void)snprintf(remedy, sizeof remedy, "use more train.shards (now %d): train.recompute keeps one shard's at a time", g->shards);
+    else if (activations(memory, 1) <= room)
+        (void)snprintf(remedy, sizeof remedy, "use train.recompute: true, which keeps one shard's at a time, %.2f GiB",
+                       activations(memory, 1) / gib);
+    else
+        (void)snprintf(remedy, sizeof remedy, "use train.recompute: true and more train.shards (now %d)", g->shards);
     fut_trail_clear();
-    return FUT_FAIL(FUT_ERR_NO_MEMORY,
-                    "%lld photos of %lld px a shard, %d shards on this GPU, do not fit on %s, which has %.2f GiB free of %.2f. About %lld "
-                    "photos a shard "
-                    "fit: lower train.batch, spread the shards over more GPUs, or use precision: bf16",
-                    (long long)n, (long long)g->config->data.size, slots, g->info.device, (double)g->bytes_free_before / gib,
-                    (double)g->info.bytes_total / gib, (long long)fits);
+    return FUT_FAIL(
+        FUT_ERR_NO_MEMORY,
+        "activations of %d shard%s of %lld photos of %lld px need %.2f GiB besides the parameters; %s has %.2f GiB free of %.2f "
+        "for this rank. About %lld photos a shard fit: %s; or more machines, a lower train.batch, or precision: bf16",
+        slots, slots == 1 ? "" : "s", (long long)n, (long long)g->config->data.size, needed / gib, g->info.device, room / gib,
+        (double)g->info.bytes_total / gib, (long long)(fits < (double)n ? fits : (double)(n - 1)), remedy);
+}
+
+/* Planning shards of n photos itself ran out of the device's memory, which measuring algorithms needs too. */
+static fut_status say_what_could_be_planned(const fut_engine *g, int64_t n)
+{
+    fut_net_memory memory = {0};
+    int64_t planned = n / 2;
+    while (planned > 1 && fut_net_measure(g->net, planned, true, &memory) != FUT_OK)
+        planned /= 2;
+    double times = (double)n / (double)(planned > 0 ? planned : 1);
+    memory.slot = (size_t)(times * (double)memory.slot);
+    memory.shared = (size_t)(times * (double)memory.shared);
+    return say_what_fits(g, n, g->slots > 0 ? g->slots : 1, &memory, room_left(g));
+}
+
+/* How many shards' activations are kept at once: decided before any of them has memory, and then not again. */
+static fut_status decide_slots(fut_engine *g)
+{
+    int64_t n = fut_engine_largest_shard(g);
+    int mine = g->my_end - g->my_first;
+    int recompute = g->config->train.recompute;
+    fut_net_memory memory;
+    if (g->slots > 0) return FUT_OK;
+    fut_status st = fut_net_measure(g->net, n, true, &memory);
+    if (st == FUT_ERR_NO_MEMORY && g->info.asynchronous) return say_what_could_be_planned(g, n);
+    FUT_TRY(st);
+    double room = room_left(g);
+    bool all_fit = activations(&memory, mine) <= room;
+    int slots = recompute == FUT_RECOMPUTE_ALWAYS || (recompute == FUT_RECOMPUTE_AUTO && !all_fit) ? 1 : mine;
+    if (activations(&memory, slots) > room) return say_what_fits(g, n, slots, &memory, room);
+    g->slots = slots;
+    if (fut_engine_recomputes(g))
+        FUT_INFO("activations of %d shards would take %.3g GiB of %.3g free: one shard's are kept at a time, %.3g GiB, and forwards run "
+                 "twice (train.recompute)",
+                 mine, activations(&memory, mine) / gib, room / gib, activations(&memory, 1) / gib);
+    return FUT_OK;
+}
+
+bool fut_engine_recomputes(const fut_engine *g)
+{
+    return g->slots < g->my_end - g->my_first;
 }
 
 /* Plans for every size, then room for the largest: what is measured for a plan needs memory that the slots would take. The host measures
  * nothing and makes its plans when they are needed. */
 static fut_status make_plans(fut_engine *g, const fut_engine_sizes *sizes)
 {
+    FUT_TRY(decide_slots(g));
     for (int i = 0; g->info.asynchronous && i < sizes->batches; i++) {
         int64_t larger = (sizes->batch[i] + g->shards - 1) / g->shards;
         int64_t smaller = sizes->batch[i] / g->shards;
         if (sizes->batch[i] == 0) continue;
         fut_status st = fut_net_plan(g->net, larger, true);
-        if (st == FUT_ERR_NO_MEMORY) return say_what_fits(g, larger);
+        if (st == FUT_ERR_NO_MEMORY) return say_what_could_be_planned(g, larger);
         FUT_TRY(st);
         FUT_TRY(fut_net_plan(g->net, smaller, true));
     }
     for (int i = 0; g->info.asynchronous && i < sizes->evaluations; i++)
         if (sizes->evaluation[i] > 0) FUT_TRY(fut_net_plan(g->net, sizes->evaluation[i], false));
-    return fut_net_reserve(g->net, g->my_end - g->my_first, fut_engine_largest_shard(g), true);
+    return fut_net_reserve(g->net, g->slots, fut_engine_largest_shard(g), true);
 }
 
 fut_status fut_engine_plan(fut_engine *g, const fut_engine_sizes *sizes, const char *tuned, const char *library, fut_str *tuning_out)

@@ -4,7 +4,6 @@
 #include "core/base/mem.h"
 
 #include <string.h>
-#include <unistd.h>
 
 struct fut_event {
     double at; /* clock when it was recorded */
@@ -181,13 +180,4 @@ void fut_host_tree_rows(int64_t rows, int64_t n, double *in, double *out)
             for (int64_t i = 0; i < n; i++)
                 in[left * n + i] += in[(left + half) * n + i];
     memcpy(out, in, (size_t)n * sizeof *out);
-}
-
-void fut_host_memory(fut_backend_info *info_out)
-{
-    long page_bytes = sysconf(_SC_PAGESIZE);
-    long free_pages = sysconf(_SC_AVPHYS_PAGES);
-    long pages = sysconf(_SC_PHYS_PAGES);
-    info_out->bytes_free = free_pages > 0 && page_bytes > 0 ? (size_t)free_pages * (size_t)page_bytes : 0;
-    info_out->bytes_total = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes : 0;
 }

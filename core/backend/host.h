@@ -12,8 +12,6 @@ extern "C" {
 void fut_host_device_half(fut_backend *bk);
 /* The kernel tree_rows. */
 void fut_host_tree_rows(int64_t rows, int64_t n, double *in, double *out);
-/* Bytes of memory that the machine has free, and has. */
-void fut_host_memory(fut_backend_info *info_out);
 
 #ifdef __cplusplus
 }

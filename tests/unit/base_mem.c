@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -177,6 +179,26 @@ static void log_lines(void **state)
     free(text);
 }
 
+/* A limit on the address space narrows what there is: in a child, since it cannot be taken back. */
+static void a_limit_is_seen(void **state)
+{
+    (void)state;
+    size_t free_bytes = 0, total = 0;
+    fut_mem_machine(&free_bytes, &total);
+    assert_true(free_bytes > 0 && free_bytes <= total);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit = {.rlim_cur = total / 2, .rlim_max = total / 2};
+        size_t left = 0, limited = 0;
+        if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(1);
+        fut_mem_machine(&left, &limited);
+        _exit(limited == total / 2 && left < limited ? 0 : 2);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup(test, clear_trail)
@@ -189,6 +211,7 @@ int main(void)
         FRESH(the_trail_never_overflows),
         FRESH(exit_codes_are_sysexits),
         FRESH(log_lines),
+        FRESH(a_limit_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Training in one process: a step allocates nothing, and nothing is held after a run. */
+/* Training in one process: a step allocates nothing, nothing is held after a run, and shards that are recomputed share their memory. */
 #include "launch/trainer.h"
+#include "launch/bench.h"
 
 #include "core/base/mem.h"
 #include "tests/support/support.h"
@@ -65,9 +66,42 @@ static void nothing_is_held_after_a_run(void **state)
     fut_test_dir_remove(&dir);
 }
 
+/* The most bytes held so far, after steps of `shards` shards of 8 photos. */
+static int64_t peak_after(int shards, const char *recompute)
+{
+    char count[32];
+    char batch[32];
+    (void)snprintf(count, sizeof count, "train.shards=%d", shards);
+    (void)snprintf(batch, sizeof batch, "train.batch=%d", 8 * shards);
+    const char *const sets[] = {
+        "data.file=none", "data.size=64", "backend=cpu", "model.backbone=tiny", "model.embedding=8", "train.threads=1", count, batch,
+        recompute};
+    fut_config *config = NULL;
+    fut_comm *comm = NULL;
+    fut_bench_result result;
+    FUT_TEST_OK(fut_config_load(NULL, sets, (int)(sizeof sets / sizeof *sets), &config));
+    FUT_TEST_OK(fut_comm_create_self(&comm));
+    FUT_TEST_OK(fut_bench_run(config, comm, &(fut_bench_options){.steps = 1}, &result));
+    fut_comm_destroy(&comm);
+    fut_config_destroy(&config);
+    return fut_mem_peak();
+}
+
+/* Eight times the shards: with recomputation little but the photos is added, which here are a fortieth of what is kept without it. */
+static void recomputed_shards_share_their_memory(void **state)
+{
+    (void)state;
+    int64_t few = peak_after(2, "train.recompute=true");
+    int64_t many = peak_after(16, "train.recompute=true");
+    int64_t kept = peak_after(16, "train.recompute=false");
+    if (many - few > (kept - few) / 10)
+        fail_msg("14 shards more take %lld bytes recomputed, %lld kept", (long long)(many - few), (long long)(kept - few));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recomputed_shards_share_their_memory), /* first: the peak of a process never falls */
         cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(nothing_is_held_after_a_run),
     };

@@ -19,7 +19,7 @@ static void cpu_info(fut_backend *bk, fut_backend_info *info_out)
         .model = "",
         .uuid = "",
     };
-    fut_host_memory(info_out);
+    fut_mem_machine(&info_out->bytes_free, &info_out->bytes_total);
 }
 
 static int64_t blocks_of(const fut_cpu *cpu, int64_t channels)

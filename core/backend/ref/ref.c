@@ -17,7 +17,7 @@ static void ref_info(fut_backend *bk, fut_backend_info *info_out)
         .model = "",
         .uuid = "",
     };
-    fut_host_memory(info_out);
+    fut_mem_machine(&info_out->bytes_free, &info_out->bytes_total);
 }
 
 static size_t ref_act_bytes(fut_backend *bk, fut_shape4 shape, fut_dtype dtype)
