@@ -17,6 +17,7 @@ static const char intro[] = "Trains the network of CONFIG, on one process or und
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("CONFIG", "YAML file, e.g. configs/article.yaml"),
     FUT_CONFIG_ARGS,
+    FUT_ARG_VALUE(0, "until", "STEP", "0", "save and stop after this step of the run, with exit status 75; 0: at its end"),
     FUT_ARG_END,
 };
 
@@ -30,15 +31,17 @@ static fut_status print_keys(void)
 }
 
 /* NULL config with FUT_OK: --help was printed. */
-static fut_status read_config(int argc, char **argv, fut_config **config_out)
+static fut_status read_config(int argc, char **argv, int64_t *until_out, fut_config **config_out)
 {
     fut_status st = FUT_OK;
     fut_args *args = NULL;
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
-    if (args == NULL)
-        FUT_TRY_GOTO(print_keys(), out);
-    else
-        FUT_TRY_GOTO(fut_config_from_args(args, fut_args_get(args, "CONFIG"), config_out), out);
+    if (args == NULL) {
+        st = print_keys();
+        goto out;
+    }
+    FUT_TRY_GOTO(fut_args_get_i64(args, "until", 0, INT64_MAX, until_out), out);
+    FUT_TRY_GOTO(fut_config_from_args(args, fut_args_get(args, "CONFIG"), config_out), out);
 out:
     fut_args_destroy(&args);
     return st;
@@ -47,10 +50,11 @@ out:
 static fut_status train(fut_comm *comm, int argc, char **argv)
 {
     fut_config *config = NULL;
-    fut_status st = fut_comm_agree(comm, read_config(argc, argv, &config));
+    int64_t until = 0;
+    fut_status st = fut_comm_agree(comm, read_config(argc, argv, &until, &config));
     if (st == FUT_OK && config != NULL) {
         fut_comm_set_deadline(comm, config->train.deadline);
-        st = fut_train(config, comm);
+        st = fut_train(config, comm, until);
     }
     fut_config_destroy(&config);
     return st;

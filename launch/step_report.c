@@ -180,3 +180,10 @@ void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary 
     else
         FUT_WARN("epoch %" PRId64 "  %s cannot be scored: %s", e->epoch + 1, e->part, fut_verification_why_undefined(v));
 }
+
+void fut_step_report_model(fut_step_report *report, int64_t step, const char *event, const char *sha256)
+{
+    char line[LINE_MAX_BYTES];
+    (void)snprintf(line, sizeof line, "{\"step\":%" PRId64 ",\"event\":\"%s\",\"model_sha256\":\"%s\"}", step, event, sha256);
+    write_line(report, line);
+}

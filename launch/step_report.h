@@ -64,6 +64,8 @@ typedef struct fut_eval_summary {
     bool is_best;
     const fut_verification *verification;
 } fut_eval_summary;
+/* The run has come to its end, or was stopped: event "done" or "stopped", with the digest of the model after this step. */
+void fut_step_report_model(fut_step_report *report, int64_t step, const char *event, const char *sha256);
 void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary *summary);
 
 #ifdef __cplusplus

@@ -31,7 +31,7 @@ static fut_status receive_order(fut_trainer *t, step_order *order)
     *order = (step_order){.lr = fut_sched_lr(&config->scheduler, fut_optim_base_lr(t->engine->optim),
                                              (fut_sched_place){.epoch = p->epoch, .step = p->step}, &p->schedule),
                           .evaluate = last || (ends_epoch && evaluation_epoch),
-                          .stop = t->stop_asked || fut_signals_stop()};
+                          .stop = t->stop_asked || fut_signals_stop() || p->step + 1 == t->until};
     order->save = last || order->stop || by_steps || by_time || fut_signals_take_save();
     return fut_order_broadcast(t->comm, order, sizeof *order, "order of a step");
 }
@@ -176,6 +176,16 @@ static fut_status begin_epoch_if_due(fut_trainer *t)
     return fut_batches_begin_epoch(t->batches, 0, p->step);
 }
 
+/* The model as it is kept, by its digest: what two runs that should agree are compared by. */
+static fut_status report_model(fut_trainer *t, const char *event)
+{
+    char digest[65];
+    FUT_TRY(fut_model_digest(t->engine->net, digest));
+    FUT_INFO("%s: %lld steps, model sha256 %s", event, (long long)t->progress.step, digest);
+    if (fut_comm_rank(t->comm) == 0) fut_step_report_model(&t->report, t->progress.step, event, digest);
+    return FUT_OK;
+}
+
 /* Evaluate and save, of what is trained or of its average. */
 static fut_status look_at_model(fut_trainer *t, const step_order *order)
 {
@@ -184,12 +194,16 @@ static fut_status look_at_model(fut_trainer *t, const step_order *order)
     FUT_TRY(fut_average_enter(t->average));
     if (order->evaluate) FUT_TRY(evaluate(t, &is_best));
     if (order->save || is_best) FUT_TRY(fut_trainer_save(t, order->stop || t->progress.step == t->total_steps));
+    if (order->stop && t->progress.step < t->total_steps) FUT_TRY(report_model(t, "stopped"));
     return fut_average_leave(t->average);
 }
 
 static fut_status train_loop(fut_trainer *t)
 {
     step_order order = {0};
+    if (t->until > 0 && t->progress.step >= t->until && t->progress.step < t->total_steps)
+        return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED, "the run was to stop after step %lld and has come to step %lld already",
+                                                (long long)t->until, (long long)t->progress.step));
     while (t->progress.step < t->total_steps) {
         FUT_TRY(begin_epoch_if_due(t));
         FUT_TRY(receive_order(t, &order));
@@ -205,20 +219,18 @@ static fut_status train_loop(fut_trainer *t)
 
 static fut_status finish(fut_trainer *t)
 {
-    char digest[65];
     FUT_TRY(fut_average_enter(t->average)); /* what is exported */
-    FUT_TRY(fut_model_digest(t->engine->net, digest));
     FUT_INFO_ALL("read %lld photos for %d of %d shards", (long long)fut_batches_images_read(t->batches),
                  t->engine->my_end - t->engine->my_first, t->engine->shards);
-    FUT_INFO("done: %lld steps, model sha256 %s", (long long)t->progress.step, digest);
+    FUT_TRY(report_model(t, "done"));
     FUT_INFO("next: futago eval %s", t->config->run);
     return FUT_OK;
 }
 
-fut_status fut_train(const fut_config *config, fut_comm *comm)
+fut_status fut_train(const fut_config *config, fut_comm *comm, int64_t until)
 {
     fut_status st = FUT_OK;
-    fut_trainer trainer = {0};
+    fut_trainer trainer = {.until = until};
     FUT_TRY_GOTO(fut_trainer_open(config, comm, &trainer), out);
     FUT_TRY_GOTO(train_loop(&trainer), out);
     FUT_TRY_GOTO(finish(&trainer), out);

@@ -23,6 +23,7 @@ typedef struct fut_trainer {
     fut_comm *comm;
     int shards;
     int64_t total_steps; /* of the whole run */
+    int64_t until;       /* stop after this step; 0: no such step */
 
     fut_dataset *dataset;
     fut_engine *engine;

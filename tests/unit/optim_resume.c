@@ -57,7 +57,7 @@ static void train(const trial *t)
     fut_config *config = load_config(t);
     fut_comm *comm = NULL;
     FUT_TEST_OK(fut_comm_create_self(&comm));
-    FUT_TEST_OK(fut_train(config, comm));
+    FUT_TEST_OK(fut_train(config, comm, 0));
     fut_comm_destroy(&comm);
     fut_config_destroy(&config);
 }

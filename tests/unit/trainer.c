@@ -28,7 +28,7 @@ static int64_t train(const fut_test_dir *dir, const char *backend, int steps)
     FUT_TEST_OK(fut_config_load(NULL, sets, (int)(sizeof sets / sizeof *sets), &config));
     FUT_TEST_OK(fut_comm_create_self(&comm));
     int64_t before = fut_mem_count();
-    FUT_TEST_OK(fut_train(config, comm));
+    FUT_TEST_OK(fut_train(config, comm, 0));
     int64_t allocations = fut_mem_count() - before;
     fut_comm_destroy(&comm);
     fut_config_destroy(&config);
