@@ -2,14 +2,13 @@
 
 #include "core/base/log.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 /* Where launchers (Open MPI's mpirun, PMI's, srun) tell a process how many they started. A shell that srun opened says 1, and MPI may not
  * start there: one rank alone needs none. */
 static const char *const size_variables[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
 
-static bool started_with_others(void)
+bool fut_boot_has_peers(void)
 {
     for (int i = 0; size_variables[i] != NULL; i++) {
         const char *size = getenv(size_variables[i]);
@@ -20,7 +19,7 @@ static bool started_with_others(void)
 
 fut_status fut_boot(fut_comm **comm_out)
 {
-    if (started_with_others())
+    if (fut_boot_has_peers())
         FUT_TRY(fut_comm_create_mpi(comm_out));
     else
         FUT_TRY(fut_comm_create_self(comm_out));

@@ -4,13 +4,16 @@
 
 #include "dist/comm.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* comm_mpi when a launcher (mpirun, srun) started this process among others, else comm_self without touching MPI. Tells the log who
+/* Did a launcher (mpirun, srun) start this process among others? */
+bool fut_boot_has_peers(void);
+/* comm_mpi when it has peers, else comm_self without touching MPI. Tells the log who
  * speaks. */
 fut_status fut_boot(fut_comm **comm_out) FUT_MUST_CHECK;
 /* End of a collective command with this rank's status. Success and errors that ranks agreed on (fut_comm_agree) end orderly, once all have
