@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "data/loader.h"
+#include "launch/metric_team.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -299,6 +300,14 @@ out:
     return st;
 }
 
+static int cpu_threads(fut_net *net)
+{
+    fut_backend *bk = fut_net_backend(net);
+    fut_backend_info info;
+    bk->info(bk, &info);
+    return info.threads;
+}
+
 fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_eval_part part, int64_t chunk, int threads,
                              int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out)
 {
@@ -308,7 +317,7 @@ fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *da
     embedded query = {0};
     embedded train = {0};
     fut_part_result result = {0};
-    fut_metric_options options = {.n_hardest = n_hardest};
+    fut_metric_team team = fut_metric_team_of(comm);
     FUT_TRY_GOTO(list_part(dataset, part, &query), out);
     FUT_TRY_GOTO(has_positive_pair(&query, &has_positive), out);
     result.paired_with_train = !has_positive && query.n > 0 && part != FUT_EVAL_TRAIN;
@@ -317,10 +326,11 @@ fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *da
         FUT_TRY_GOTO(list_part(dataset, FUT_EVAL_TRAIN, &train), out);
         FUT_TRY_GOTO(embed_part(net, comm, dataset, chunk, threads, &train), out);
     }
+    fut_metric_set a = {.embedding = query.embedding, .label = query.label, .n = query.n};
+    fut_metric_set b = {.embedding = train.embedding, .label = train.label, .n = train.n};
+    fut_metric_options options = {.n_hardest = n_hardest, .threads = cpu_threads(net), .team = &team};
+    FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), out);
     if (fut_comm_rank(comm) == 0) {
-        fut_metric_set a = {.embedding = query.embedding, .label = query.label, .n = query.n};
-        fut_metric_set b = {.embedding = train.embedding, .label = train.label, .n = train.n};
-        FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), agree);
         if (loss != NULL && query.n > 1) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
         result.n = query.n;
         result.image = query.image;

@@ -1,21 +1,4 @@
-#include "core/base/mem.h"
 #include "core/metric/metric_impl.h"
-
-#include <stdlib.h>
-
-fut_status fut_hardest_create(int64_t max, float sign, fut_hardest *hardest_out)
-{
-    fut_hardest hardest = {.max = max, .sign = sign};
-    FUT_TRY(FUT_NEW_ARRAY(max, &hardest.pair));
-    *hardest_out = hardest;
-    return FUT_OK;
-}
-
-void fut_hardest_fini(fut_hardest *hardest)
-{
-    fut_mem_free(hardest->pair);
-    *hardest = (fut_hardest){0};
-}
 
 /* Is x less bad than y? A total order, so that the pairs kept do not depend on the order in which they come. */
 static bool is_milder(const fut_hard_pair *x, const fut_hard_pair *y, float sign)
@@ -63,13 +46,10 @@ void fut_hardest_add(fut_hardest *hardest, int64_t a, int64_t b, float score)
     }
 }
 
-void fut_hardest_take(fut_hardest *hardest, fut_hard_pair **pair_out, int64_t *n_out)
+void fut_hardest_sort(fut_hardest *hardest)
 {
     for (int64_t n = hardest->n - 1; n > 0; n--) { /* heap sort: the mildest goes last */
         swap(&hardest->pair[0], &hardest->pair[n]);
         sift_down(hardest, n);
     }
-    *pair_out = hardest->pair;
-    *n_out = hardest->n;
-    *hardest = (fut_hardest){0};
 }

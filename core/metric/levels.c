@@ -1,4 +1,4 @@
-/* Counting different pairs against the sorted scores of the same pairs. */
+/* The sorted scores of the same pairs, and finding a score among them. */
 #include "core/base/mem.h"
 #include "core/metric/metric_impl.h"
 
@@ -39,7 +39,6 @@ fut_status fut_levels_create(const fut_score_source *source, fut_levels *levels_
     float *score = NULL;
     FUT_TRY_GOTO(FUT_NEW_ARRAY(source->n_same, &score), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(source->n_same + 1, &levels.level), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(FUT_SCORE_BUCKETS, &levels.bucket), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(FUT_SCORE_BUCKETS + 1, &levels.first), out);
     source->collect_same(source->self, score);
     qsort(score, (size_t)source->n_same, sizeof *score, compare_descending);
@@ -56,15 +55,13 @@ out:
 void fut_levels_fini(fut_levels *levels)
 {
     fut_mem_free(levels->level);
-    fut_mem_free(levels->bucket);
     fut_mem_free(levels->first);
     *levels = (fut_levels){0};
 }
 
-void fut_levels_add(fut_levels *levels, float score)
+int64_t fut_levels_find(const fut_levels *levels, float score)
 {
     uint32_t bucket = fut_score_key(score) >> 16;
-    levels->bucket[bucket]++;
     /* The last level with a score >= this one; those before first[bucket + 1] are in higher buckets, those after first[bucket] in lower. */
     int64_t lo = levels->first[bucket + 1];
     int64_t n = levels->first[bucket] - lo;
@@ -74,12 +71,5 @@ void fut_levels_add(fut_levels *levels, float score)
         lo = is_at_or_above ? lo + half : lo;
         n = is_at_or_above ? n - half : half - 1;
     }
-    fut_level *level = &levels->level[lo];
-    if (lo > 0 && level->score == score) {
-        level->n_tied++;
-        return;
-    }
-    if (level->n_gap == 0 || score < level->gap_min) level->gap_min = score;
-    if (level->n_gap == 0 || score > level->gap_max) level->gap_max = score;
-    level->n_gap++;
+    return lo;
 }

@@ -3,68 +3,70 @@
 #include "core/base/mem.h"
 #include "core/metric/metric_impl.h"
 
-/* One pass over all pairs. */
-typedef struct tally {
+/* A tally a thread would be too much where there are very many same pairs. */
+enum { TALLY_BYTES = 512 << 20 };
+
+static int threads_that_fit(const fut_score_source *source, int threads)
+{
+    int64_t fit = TALLY_BYTES / ((source->n_same + 1) * (int64_t)sizeof(fut_level_count));
+    return fit < 1 ? 1 : fit < threads ? (int)fit : threads;
+}
+
+/* Memory of a pass over all pairs. */
+typedef struct work {
     fut_levels levels;
-    fut_hardest same, different;
-    double sum_same, sum_different;
-    fut_verification *v;
-} tally;
+    fut_scanner scanner;
+    fut_tally **tally;  /* [threads] */
+    fut_ranked *ranked; /* [threads + 1] */
+} work;
 
-static void histogram_add(fut_verification *v, int64_t *histogram, float score)
+static fut_status work_init(const fut_score_source *source, const fut_metric_options *options, work *w)
 {
-    double place = ((double)score - v->histogram_min) / (v->histogram_max - v->histogram_min) * FUT_METRIC_BINS;
-    int64_t bin = place < 0 ? 0 : place >= FUT_METRIC_BINS ? FUT_METRIC_BINS - 1 : (int64_t)place;
-    histogram[bin]++;
+    FUT_TRY(fut_scanner_create(source, threads_that_fit(source, options->threads), options->team, &w->scanner));
+    FUT_TRY(fut_levels_create(source, &w->levels));
+    FUT_TRY(FUT_NEW_ARRAY(w->scanner.threads, &w->tally));
+    FUT_TRY(FUT_NEW_ARRAY(w->scanner.threads + 1, &w->ranked));
+    for (int i = 0; i < w->scanner.threads; i++)
+        FUT_TRY(fut_tally_create(&w->levels, source, options->n_hardest, &w->tally[i]));
+    return FUT_OK;
 }
 
-static void tally_block(void *context, const fut_score_block *block)
+static void work_fini(work *w)
 {
-    tally *t = context;
-    for (int64_t k = 0; k < block->n; k++) {
-        float score = block->score[k];
-        int64_t a = block->b < 0 ? block->a + k : block->a;
-        int64_t b = block->b < 0 ? -1 : block->b + k;
-        if (block->same[k]) {
-            t->sum_same += score;
-            histogram_add(t->v, t->v->histogram_same, score);
-            fut_hardest_add(&t->same, a, b, score);
-        } else {
-            t->sum_different += score;
-            histogram_add(t->v, t->v->histogram_different, score);
-            fut_hardest_add(&t->different, a, b, score);
-            fut_levels_add(&t->levels, score);
-        }
-    }
+    for (int i = 0; w->tally != NULL && i < w->scanner.threads; i++)
+        fut_tally_destroy(&w->tally[i]);
+    fut_mem_free(w->tally);
+    fut_mem_free(w->ranked);
+    fut_levels_fini(&w->levels);
+    fut_scanner_fini(&w->scanner);
 }
 
-static void choose_histogram_range(const fut_score_source *source, fut_verification *v)
+static fut_status agree(const fut_metric_team *team, fut_status st)
 {
-    v->histogram_min = source->score_min < -1.01F ? (double)source->score_min : -1;
-    v->histogram_max = source->score_max > 1.01F ? (double)source->score_max : 1;
+    return team != NULL ? team->agree(team->context, st) : st;
 }
 
-fut_status fut_verification_fill(const fut_score_source *source, int64_t n_hardest, fut_verification *v)
+fut_status fut_verification_fill(const fut_score_source *source, const fut_metric_options *options, fut_verification *v)
 {
     fut_status st = FUT_OK;
-    tally t = {.v = v};
+    const fut_metric_team *team = options->team;
+    bool leads = team == NULL || team->rank == 0;
+    work w = {0};
     v->n_same = source->n_same;
     v->n_different = source->n_different;
     v->is_defined = v->n_same > 0 && v->n_different > 0;
-    choose_histogram_range(source, v);
-    FUT_TRY_GOTO(fut_levels_create(source, &t.levels), out);
-    FUT_TRY_GOTO(fut_hardest_create(n_hardest < v->n_same ? n_hardest : v->n_same, -1, &t.same), out);
-    FUT_TRY_GOTO(fut_hardest_create(n_hardest < v->n_different ? n_hardest : v->n_different, 1, &t.different), out);
-    FUT_TRY_GOTO(source->scan(source->self, tally_block, &t), out);
-    if (v->n_same > 0) v->mean_same = t.sum_same / (double)v->n_same;
-    if (v->n_different > 0) v->mean_different = t.sum_different / (double)v->n_different;
-    if (v->is_defined) FUT_TRY_GOTO(fut_roc_fill(&t.levels, source, v), out);
-    fut_hardest_take(&t.same, &v->hard_same, &v->n_hard_same);
-    fut_hardest_take(&t.different, &v->hard_different, &v->n_hard_different);
+    FUT_TRY_GOTO(agree(team, work_init(source, options, &w)), out);
+    fut_scanner_run(&w.scanner, fut_tally_visit, w.tally, sizeof *w.tally);
+    for (int i = 1; i < w.scanner.threads; i++)
+        fut_tally_merge(w.tally[0], w.tally[i]);
+    FUT_TRY_GOTO(fut_tally_collect(w.tally[0], team), out);
+    if (leads) st = fut_tally_finish(w.tally[0], &w.levels, v);
+    FUT_TRY_GOTO(agree(team, st), out);
+    if (v->is_defined) st = leads ? fut_roc_fill(&w.levels, &w.scanner, w.ranked, v) : fut_ranked_scan(&w.scanner, FUT_NO_BUCKET, w.ranked);
+    st = agree(team, st);
 out:
-    fut_levels_fini(&t.levels);
-    fut_hardest_fini(&t.same);
-    fut_hardest_fini(&t.different);
+    if (!leads) *v = (fut_verification){0};
+    work_fini(&w);
     return st;
 }
 
@@ -89,11 +91,12 @@ typedef struct pair_list {
     int64_t n;
 } pair_list;
 
-static fut_status pair_list_scan(const void *self, fut_score_visit visit, void *context)
+/* The whole list is one panel. */
+static void pair_list_scan(const void *self, int64_t panel, void *scratch, fut_score_visit visit, void *context)
 {
     const pair_list *list = self;
-    visit(context, &(fut_score_block){.score = list->score, .same = list->same, .n = list->n, .a = 0, .b = -1});
-    return FUT_OK;
+    (void)scratch;
+    visit(context, &(fut_score_block){.score = list->score, .same = list->same, .n = list->n, .a = 0, .b = -1, .panel = panel});
 }
 
 static void pair_list_collect_same(const void *self, float *score_out)
@@ -110,7 +113,7 @@ fut_status fut_metric_pairs(const float *score, const uint8_t *same, int64_t n, 
     fut_metric_options options = options_or_null != NULL ? *options_or_null : (fut_metric_options){0};
     fut_verification v = {0};
     pair_list list = {.score = score, .same = same, .n = n};
-    fut_score_source source = {.scan = pair_list_scan, .collect_same = pair_list_collect_same, .self = &list};
+    fut_score_source source = {.panels = 1, .scan = pair_list_scan, .collect_same = pair_list_collect_same, .self = &list};
     FUT_CHECK(n >= 0, FUT_ERR_SHAPE, "%lld pairs", (long long)n);
     FUT_CHECK(options.n_hardest >= 0, FUT_ERR_SHAPE, "%lld hardest pairs", (long long)options.n_hardest);
     for (int64_t i = 0; i < n; i++) {
@@ -122,7 +125,7 @@ fut_status fut_metric_pairs(const float *score, const uint8_t *same, int64_t n, 
     }
     source.n_different = n - source.n_same;
     FUT_TRY_GOTO(fut_folds_fill(score, same, n, options.n_folds, &v.folds), out);
-    FUT_TRY_GOTO(fut_verification_fill(&source, options.n_hardest, &v), out);
+    FUT_TRY_GOTO(fut_verification_fill(&source, &options, &v), out);
     *out = v;
     v = (fut_verification){0};
 out:

@@ -7,13 +7,15 @@
  * fpr), TAR = accepted same pairs / all same pairs (tpr), FRR = 1 - TAR.
  * The ROC is the polyline through the points (FAR, TAR) of every distinct score, as scikit-learn's roc_curve draws it: pairs of equal
  * score are accepted together. Only scores of same pairs can bend it upwards, so it is kept exactly as one count of different pairs per
- * distinct same score and one per gap between them: memory O(same pairs + N), never N x N, no binning, no rounding. */
+ * distinct same score and one per gap between them: memory O(same pairs + N) a thread, never N x N, no binning, no rounding. Threads and
+ * ranks share the pairs; counts add up to the same numbers however they do. */
 #ifndef FUT_CORE_METRIC_METRIC_H
 #define FUT_CORE_METRIC_METRIC_H
 
 #include "core/base/status.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -86,10 +88,25 @@ typedef struct fut_verification {
     int64_t n_hard_same, n_hard_different;
 } fut_verification;
 
-/* {0} is allowed: no folds, no hardest pairs. */
+/* Ranks that share the pairs of one evaluation: all call with the same sets; rank 0's result is the evaluation, the others' is empty. Every
+ * function is collective. */
+typedef struct fut_metric_team {
+    int rank, ranks;
+    fut_status (*agree)(void *context, fut_status st);                 /* the same status on every rank: an error where any brought one */
+    fut_status (*broadcast)(void *context, void *block, size_t bytes); /* rank 0's to all */
+    /* Rank 0 gets every other rank's block in turn, in the order of ranks, in `theirs`, and calls merge(into, theirs); the others give
+     * `mine`. */
+    fut_status (*collect)(void *context, const void *mine, void *theirs, size_t bytes, void (*merge)(void *into, const void *theirs),
+                          void *into);
+    void *context;
+} fut_metric_team;
+
+/* {0} is allowed: no folds, no hardest pairs, one thread, no other ranks. */
 typedef struct fut_metric_options {
-    int n_folds;       /* fut_metric_pairs only: 10 for LFW's pairs.txt; 0 = none; at most FUT_METRIC_FOLDS_MAX */
-    int64_t n_hardest; /* of each kind */
+    int n_folds;                 /* fut_metric_pairs only: 10 for LFW's pairs.txt; 0 = none; at most FUT_METRIC_FOLDS_MAX */
+    int64_t n_hardest;           /* of each kind */
+    int threads;                 /* fut_metric_embeddings only */
+    const fut_metric_team *team; /* fut_metric_embeddings only; NULL: alone */
 } fut_metric_options;
 
 /* From scored pairs.
@@ -110,7 +127,8 @@ typedef struct fut_metric_set {
  * row of reference (a part in which nobody has two photos, against the training photos).
  * The score is the dot product, summed in f32 in the order of the dimensions: the same bits on every machine and for every tiling.
  * Shape, Owns, Errors: as above; FUT_ERR_NUMERIC names the row. options->n_folds must be 0.
- * Time:   about 2 N^2 D operations in two passes, one thread */
+ * Collective over options->team, where errors are the same on all ranks
+ * Time:   N^2 D multiplications and additions in each of two passes */
 fut_status fut_metric_embeddings(const fut_metric_set *query, const fut_metric_set *reference_or_null, int64_t dim,
                                  const fut_metric_options *options_or_null, fut_verification *out) FUT_MUST_CHECK;
 

@@ -15,8 +15,9 @@ typedef struct place {
 
 static place step_down(const fut_levels *l, place at)
 {
-    const fut_level *next = &l->level[at.g + 1];
-    return (place){.g = at.g + 1, .different = at.different + l->level[at.g].n_gap + next->n_tied, .same = at.same + next->n_same};
+    return (place){.g = at.g + 1,
+                   .different = at.different + l->count[at.g].n_gap + l->count[at.g + 1].n_tied,
+                   .same = at.same + l->level[at.g + 1].n_same};
 }
 
 static double far_of(const fut_levels *l, int64_t different)
@@ -42,7 +43,7 @@ static double accuracy_of(const fut_levels *l, int64_t different, int64_t same)
 
 static float highest_score(const fut_levels *l)
 {
-    return l->level[0].n_gap > 0 ? l->level[0].gap_max : l->level[1].score;
+    return l->count[0].n_gap > 0 ? l->count[0].gap_max : l->level[1].score;
 }
 
 /* accepted and refused: the lowest accepted and the highest refused score; a side without any is NaN. */
@@ -60,12 +61,12 @@ static double level_score(const fut_levels *l, int64_t g)
 /* Highest score below level[g], lowest above level[g]. */
 static double score_below(const fut_levels *l, int64_t g)
 {
-    return l->level[g].n_gap > 0 ? (double)l->level[g].gap_max : level_score(l, g + 1);
+    return l->count[g].n_gap > 0 ? (double)l->count[g].gap_max : level_score(l, g + 1);
 }
 
 static double score_above(const fut_levels *l, int64_t g)
 {
-    return l->level[g - 1].n_gap > 0 ? (double)l->level[g - 1].gap_min : level_score(l, g - 1);
+    return l->count[g - 1].n_gap > 0 ? (double)l->count[g - 1].gap_min : level_score(l, g - 1);
 }
 
 static fut_operating_point point_of(const fut_levels *l, double threshold, int64_t different, int64_t same)
@@ -85,7 +86,7 @@ static double area(const fut_levels *l)
     double sum = 0;
     for (place at = {0}; at.g < l->n;) {
         place next = step_down(l, at);
-        double tied = (double)l->level[next.g].n_tied;
+        double tied = (double)l->count[next.g].n_tied;
         sum += (double)l->level[next.g].n_same * ((double)(l->n_different - next.different) + tied / 2);
         at = next;
     }
@@ -114,107 +115,87 @@ static fut_tar_at_far tar_at_far(const fut_levels *l, double target)
 }
 
 /* The different pair of a given rank among all, 1 = highest score, with its neighbours. */
-typedef struct ranked {
+typedef struct found {
     float score;
     int64_t before, tied; /* different pairs above it, and of the same score */
     double above, below;  /* nearest other scores of different pairs; NaN if none */
-    uint32_t bucket;
-    int64_t low[FUT_SCORE_BUCKETS]; /* different pairs of each key of the bucket */
-} ranked;
+} found;
 
-static void rank_block(void *context, const fut_score_block *block)
-{
-    ranked *r = context;
-    for (int64_t k = 0; k < block->n; k++) {
-        if (block->same[k]) continue;
-        uint32_t key = fut_score_key(block->score[k]);
-        double score = (double)block->score[k];
-        if (key >> 16 == r->bucket) {
-            r->low[key & 0xffff]++;
-        } else if (key >> 16 > r->bucket) {
-            if (!(r->above <= score)) r->above = score;
-        } else if (!(r->below >= score)) {
-            r->below = score;
-        }
-    }
-}
-
-static float score_in_bucket(const ranked *r, int32_t low)
+static float score_in_bucket(const fut_ranked *r, int32_t low)
 {
     return fut_score_of_key(r->bucket << 16 | (uint32_t)low);
 }
 
-/* *r comes zeroed. */
-static fut_status find_rank(const fut_levels *l, const fut_score_source *source, int64_t rank, ranked *r)
+static fut_status find_rank(const fut_levels *l, const fut_scanner *scanner, int64_t rank, fut_ranked *r, found *found_out)
 {
     int64_t before = 0;
     int32_t bucket = FUT_SCORE_BUCKETS - 1;
     while (bucket > 0 && before + l->bucket[bucket] < rank)
         before += l->bucket[bucket--];
-    r->bucket = (uint32_t)bucket;
-    r->above = (double)NAN;
-    r->below = (double)NAN;
-    FUT_TRY(source->scan(source->self, rank_block, r));
+    FUT_TRY(fut_ranked_scan(scanner, bucket, r));
 
+    found f = {.above = r->above, .below = r->below};
     int32_t low = FUT_SCORE_BUCKETS - 1;
     for (; low > 0 && before + r->low[low] < rank; low--) {
         before += r->low[low];
-        if (r->low[low] > 0) r->above = (double)score_in_bucket(r, low);
+        if (r->low[low] > 0) f.above = (double)score_in_bucket(r, low);
     }
-    r->score = score_in_bucket(r, low);
-    r->before = before;
-    r->tied = r->low[low];
+    f.score = score_in_bucket(r, low);
+    f.before = before;
+    f.tied = r->low[low];
     for (int32_t next = low - 1; next >= 0; next--) {
         if (r->low[next] == 0) continue;
-        r->below = (double)score_in_bucket(r, next);
+        f.below = (double)score_in_bucket(r, next);
         break;
     }
+    *found_out = f;
     return FUT_OK;
 }
 
 /* FAR reaches FRR inside the gap below at: the different pair with that rank is accepted or refused, whichever is nearer. */
-static fut_status balance_in_gap(const fut_levels *l, const fut_score_source *source, place at, fut_operating_point *point_out)
+static fut_status balance_in_gap(const fut_levels *l, const fut_scanner *scanner, fut_ranked *ranked, place at,
+                                 fut_operating_point *point_out)
 {
-    ranked *r = NULL;
+    found f;
     double balanced = frr_of(l, at.same) * (double)l->n_different; /* in (at.different, at.different + n_gap] */
     int64_t rank = (int64_t)ceil(balanced);
     if (rank <= at.different) rank = at.different + 1; /* rounding */
-    if (rank > at.different + l->level[at.g].n_gap) rank = at.different + l->level[at.g].n_gap;
-    FUT_TRY(FUT_NEW(&r));
-    fut_status st = find_rank(l, source, rank, r);
-    if (st == FUT_OK) {
-        double upper = level_score(l, at.g);
-        double lower = level_score(l, at.g + 1);
-        double above = isnan(r->above) || upper < r->above ? upper : r->above;
-        double below = isnan(r->below) || lower > r->below ? lower : r->below;
-        bool accept = (double)(r->before + r->tied) - balanced <= balanced - (double)r->before;
-        double threshold = accept ? halfway((double)r->score, below) : halfway(above, (double)r->score);
-        *point_out = point_of(l, threshold, accept ? r->before + r->tied : r->before, at.same);
-    }
-    fut_mem_free(r);
-    return st;
+    if (rank > at.different + l->count[at.g].n_gap) rank = at.different + l->count[at.g].n_gap;
+    FUT_TRY(find_rank(l, scanner, rank, ranked, &f));
+    double upper = level_score(l, at.g);
+    double lower = level_score(l, at.g + 1);
+    double above = isnan(f.above) || upper < f.above ? upper : f.above;
+    double below = isnan(f.below) || lower > f.below ? lower : f.below;
+    bool accept = (double)(f.before + f.tied) - balanced <= balanced - (double)f.before;
+    double threshold = accept ? halfway((double)f.score, below) : halfway(above, (double)f.score);
+    *point_out = point_of(l, threshold, accept ? f.before + f.tied : f.before, at.same);
+    return FUT_OK;
 }
 
 /* FAR passes FRR on the rise at level[next.g]: accept that level or refuse it. */
 static fut_operating_point balance_at_level(const fut_levels *l, place at, place next)
 {
-    int64_t different = at.different + l->level[at.g].n_gap;
+    int64_t different = at.different + l->count[at.g].n_gap;
     double refused = frr_of(l, at.same) - far_of(l, different);
     double accepted = far_of(l, next.different) - frr_of(l, next.same);
     if (accepted <= refused) return point_at(l, next);
     return point_of(l, halfway(score_above(l, next.g), level_score(l, next.g)), different, at.same);
 }
 
-static fut_status equal_errors(const fut_levels *l, const fut_score_source *source, fut_verification *v)
+/* gap_out: the place above the gap that the EER falls into; g is -1 where it falls on a level. */
+static void equal_errors(const fut_levels *l, fut_verification *v, place *gap_out)
 {
+    gap_out->g = -1;
     for (place at = {0};;) {
-        int64_t flat_end = at.different + l->level[at.g].n_gap;
+        int64_t flat_end = at.different + l->count[at.g].n_gap;
         double frr = frr_of(l, at.same);
         if (far_of(l, flat_end) >= frr) {
             v->eer = frr;
-            if (far_of(l, at.different) < frr) return balance_in_gap(l, source, at, &v->at_eer);
-            v->at_eer = point_at(l, at);
-            return FUT_OK;
+            if (far_of(l, at.different) < frr)
+                *gap_out = at;
+            else
+                v->at_eer = point_at(l, at);
+            return;
         }
         place next = step_down(l, at);
         double rise = tar_of(l, next.same) - tar_of(l, at.same);
@@ -223,7 +204,7 @@ static fut_status equal_errors(const fut_levels *l, const fut_score_source *sour
         if (part < 1) {
             v->eer = far_of(l, flat_end) + part * run;
             v->at_eer = balance_at_level(l, at, next);
-            return FUT_OK;
+            return;
         }
         at = next;
     }
@@ -267,21 +248,23 @@ static fut_status draw(const fut_levels *l, drawing *d)
 {
     FUT_TRY(offer(d, 0, 0, (double)nextafterf(highest_score(l), INFINITY)));
     for (place at = {0};; at = step_down(l, at)) {
-        const fut_level *level = &l->level[at.g];
-        if (at.g > 0) FUT_TRY(offer(d, far_of(l, at.different), tar_of(l, at.same), (double)level->score));
-        if (level->n_gap > 0) FUT_TRY(offer(d, far_of(l, at.different + level->n_gap), tar_of(l, at.same), (double)level->gap_min));
+        const fut_level_count *count = &l->count[at.g];
+        if (at.g > 0) FUT_TRY(offer(d, far_of(l, at.different), tar_of(l, at.same), (double)l->level[at.g].score));
+        if (count->n_gap > 0) FUT_TRY(offer(d, far_of(l, at.different + count->n_gap), tar_of(l, at.same), (double)count->gap_min));
         if (at.g == l->n) return FUT_OK;
     }
 }
 
-fut_status fut_roc_fill(const fut_levels *levels, const fut_score_source *source, fut_verification *v)
+fut_status fut_roc_fill(const fut_levels *levels, const fut_scanner *scanner, fut_ranked *ranked, fut_verification *v)
 {
+    place gap;
+    drawing d = {.far_unit = 0.5 / (double)levels->n_different};
     v->auc = area(levels);
     v->at_best = best_accuracy(levels);
     for (int i = 0; i < FUT_METRIC_FARS; i++)
         v->tar[i] = tar_at_far(levels, FARS[i]);
-    FUT_TRY(equal_errors(levels, source, v));
-    drawing d = {.far_unit = 0.5 / (double)levels->n_different};
+    equal_errors(levels, v, &gap);
+    FUT_TRY(gap.g >= 0 ? balance_in_gap(levels, scanner, ranked, gap, &v->at_eer) : fut_ranked_scan(scanner, FUT_NO_BUCKET, ranked));
     fut_status st = draw(levels, &d);
     v->roc = d.point; /* released with v, also on error */
     v->n_roc = d.n;

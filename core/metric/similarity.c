@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { LANES = 16, ROWS = 4, PANEL = 128, WHOLE_ROWS = 256 };
+enum { LANES = 16, ROWS = 8, PANEL = 128, WHOLE_ROWS = 256 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 
@@ -44,21 +44,12 @@ FUT_CLONES static void score_tile(const float *const row[ROWS], const lanes *pan
 {
     for (int64_t g = 0; g < groups; g++) {
         const lanes *column = panel + g * dim;
-        lanes sum0 = {0};
-        lanes sum1 = {0};
-        lanes sum2 = {0};
-        lanes sum3 = {0};
-        for (int64_t d = 0; d < dim; d++) {
-            lanes x = column[d];
-            sum0 += row[0][d] * x;
-            sum1 += row[1][d] * x;
-            sum2 += row[2][d] * x;
-            sum3 += row[3][d] * x;
-        }
-        memcpy(&score_out[0][g * LANES], &sum0, sizeof sum0);
-        memcpy(&score_out[1][g * LANES], &sum1, sizeof sum1);
-        memcpy(&score_out[2][g * LANES], &sum2, sizeof sum2);
-        memcpy(&score_out[3][g * LANES], &sum3, sizeof sum3);
+        lanes sum[ROWS] = {{0}};
+        for (int64_t d = 0; d < dim; d++)
+            for (int r = 0; r < ROWS; r++)
+                sum[r] += row[r][d] * column[d];
+        for (int r = 0; r < ROWS; r++)
+            memcpy(&score_out[r][g * LANES], &sum[r], sizeof sum[r]);
     }
 }
 
@@ -99,24 +90,22 @@ static void visit_tile(const all_pairs *p, int64_t i, int64_t first, int64_t n, 
         if (start >= n) continue;
         for (int64_t j = start; j < n; j++)
             same[j] = p->query.label[i + r] == p->reference.label[first + j];
-        visit(context, &(fut_score_block){.score = score[r] + start, .same = same + start, .n = n - start, .a = i + r, .b = first + start});
+        visit(context,
+              &(fut_score_block){
+                  .score = score[r] + start, .same = same + start, .n = n - start, .a = i + r, .b = first + start, .panel = first / PANEL});
     }
 }
 
-static fut_status all_pairs_scan(const void *self, fut_score_visit visit, void *context)
+/* scratch: the panel, transposed. */
+static void all_pairs_scan(const void *self, int64_t panel, void *scratch, fut_score_visit visit, void *context)
 {
     const all_pairs *p = self;
-    float *panel = NULL;
-    FUT_TRY(FUT_NEW_ARRAY(p->dim * PANEL, &panel));
-    for (int64_t first = 0; first < p->reference.n; first += PANEL) {
-        int64_t n = p->reference.n - first < PANEL ? p->reference.n - first : PANEL;
-        int64_t rows = p->is_self ? first + n - 1 : p->query.n; /* the last row of a set has no later partner */
-        pack_panel(&(fut_rows){.set = &p->reference, .n = p->reference.n}, p->dim, first, n, panel);
-        for (int64_t i = 0; i < rows; i += ROWS)
-            visit_tile(p, i, first, n, panel, visit, context);
-    }
-    fut_mem_free(panel);
-    return FUT_OK;
+    int64_t first = panel * PANEL;
+    int64_t n = p->reference.n - first < PANEL ? p->reference.n - first : PANEL;
+    int64_t rows = p->is_self ? first + n - 1 : p->query.n; /* the last row of a set has no later partner */
+    pack_panel(&(fut_rows){.set = &p->reference, .n = p->reference.n}, p->dim, first, n, scratch);
+    for (int64_t i = 0; i < rows; i += ROWS)
+        visit_tile(p, i, first, n, scratch, visit, context);
 }
 
 /* WHOLE_ROWS queries at a time: a panel is packed once for all of them. */
@@ -204,31 +193,41 @@ fut_status fut_similarity_check(const fut_metric_set *set, int64_t dim)
     return FUT_OK;
 }
 
+static fut_status all_pairs_init(all_pairs *p)
+{
+    FUT_TRY(fut_similarity_check(&p->query, p->dim));
+    if (!p->is_self) FUT_TRY(fut_similarity_check(&p->reference, p->dim));
+    FUT_TRY(sort_members(&p->query, &p->query_member));
+    p->reference_member = p->query_member;
+    return p->is_self ? FUT_OK : sort_members(&p->reference, &p->reference_member);
+}
+
 fut_status fut_metric_embeddings(const fut_metric_set *query, const fut_metric_set *reference_or_null, int64_t dim,
                                  const fut_metric_options *options_or_null, fut_verification *out)
 {
     fut_status st = FUT_OK;
     fut_metric_options options = options_or_null != NULL ? *options_or_null : (fut_metric_options){0};
+    const fut_metric_team *team = options.team;
     fut_verification v = {0};
     all_pairs pairs = {.query = *query, .reference = *query, .is_self = reference_or_null == NULL, .dim = dim};
     FUT_CHECK(dim >= 1 && options.n_hardest >= 0 && options.n_folds == 0, FUT_ERR_SHAPE, "dimension %lld, %lld hardest pairs, %d folds",
               (long long)dim, (long long)options.n_hardest, options.n_folds);
     if (!pairs.is_self) pairs.reference = *reference_or_null;
-    FUT_TRY(fut_similarity_check(&pairs.query, dim));
-    if (!pairs.is_self) FUT_TRY(fut_similarity_check(&pairs.reference, dim));
-    FUT_TRY_GOTO(sort_members(&pairs.query, &pairs.query_member), out);
-    pairs.reference_member = pairs.query_member;
-    if (!pairs.is_self) FUT_TRY_GOTO(sort_members(&pairs.reference, &pairs.reference_member), out);
+    st = all_pairs_init(&pairs);
+    if (team != NULL) st = team->agree(team->context, st);
+    if (st != FUT_OK) goto out;
 
     int64_t n_pairs = pairs.is_self ? query->n * (query->n - 1) / 2 : query->n * pairs.reference.n;
     fut_score_source source = {.n_same = walk_same(&pairs, NULL),
                                .score_min = -1,
                                .score_max = 1,
+                               .panels = (pairs.reference.n + PANEL - 1) / PANEL,
+                               .scratch_bytes = (size_t)(dim * PANEL) * sizeof(float),
                                .scan = all_pairs_scan,
                                .collect_same = all_pairs_collect_same,
                                .self = &pairs};
     source.n_different = n_pairs - source.n_same;
-    FUT_TRY_GOTO(fut_verification_fill(&source, options.n_hardest, &v), out);
+    FUT_TRY_GOTO(fut_verification_fill(&source, &options, &v), out);
     *out = v;
     v = (fut_verification){0};
 out:

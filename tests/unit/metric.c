@@ -167,6 +167,19 @@ static void assert_same_numbers(const fut_verification *a, const fut_verificatio
     assert_int_equal(a->n_hard_different, b->n_hard_different);
 }
 
+/* Threads that share the pairs give the numbers that one gives, to the last bit. */
+static void check_threads(const fut_metric_set *query, const fut_metric_set *reference, const fut_verification *one)
+{
+    fut_metric_options options = {.n_hardest = 5, .threads = 3};
+    fut_verification shared = {0};
+    assert_int_equal(fut_metric_embeddings(query, reference, DIM, &options, &shared), FUT_OK);
+    assert_same_numbers(&shared, one);
+    assert_true(shared.mean_same == one->mean_same && shared.mean_different == one->mean_different);
+    for (int64_t i = 0; i < one->n_hard_different; i++)
+        assert_true(shared.hard_different[i].a == one->hard_different[i].a && shared.hard_different[i].b == one->hard_different[i].b);
+    fut_verification_fini(&shared);
+}
+
 /* Tiles of every shape give the scores that one pair at a time gives. */
 static void check_tiling(const faces *f, int64_t n_query, int64_t n_reference)
 {
@@ -192,6 +205,7 @@ static void check_tiling(const faces *f, int64_t n_query, int64_t n_reference)
     assert_int_equal(fut_metric_pairs(score, same, n, &options, &listed), FUT_OK);
     assert_int_equal(tiled.n_same + tiled.n_different, n);
     assert_same_numbers(&tiled, &listed);
+    check_threads(&query, n_reference > 0 ? &reference : NULL, &tiled);
     for (int64_t i = 0; i < tiled.n_hard_different; i++) {
         int64_t place = listed.hard_different[i].a;
         assert_int_equal(tiled.hard_different[i].a, row[place][0]);
