@@ -213,6 +213,7 @@ static fut_status create_step_memory(fut_engine *g)
     FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
     if (fut_net_loss_param_count(g->net) > 0) fut_loss_bind_params(g->loss, fut_net_loss_params(g->net));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
+    fut_loss_seed(g->loss, (uint64_t)config->seed, g->optim->control);
     FUT_TRY(fut_update_arrange(config, g->net, g->optim));
     FUT_TRY(begin_control(g));
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));

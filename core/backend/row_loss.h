@@ -26,12 +26,14 @@ enum { FUT_PAIR_LEFT_OUT, FUT_PAIR_POSITIVE, FUT_PAIR_NEGATIVE };
  *     pair_margin        positives farther than pos_margin, negatives nearer than neg_margin
  *     easy_hard          one pair a side by its strategy; a row that lacks a side is left out whole, unless the other side takes all
  *     multi_similarity   positives farther than the nearest negative less epsilon, negatives nearer than the farthest positive plus epsilon
+ *     distance_weighted  triplets drawn by chance (draw_formulas.h): kernels draw_triplets and drawn_loss
  */
 typedef enum fut_row_miner_kind {
     FUT_MINER_ALL_PAIRS,
     FUT_MINER_PAIR_MARGIN,
     FUT_MINER_EASY_HARD,
-    FUT_MINER_MULTI_SIMILARITY
+    FUT_MINER_MULTI_SIMILARITY,
+    FUT_MINER_DISTANCE_WEIGHTED
 } fut_row_miner_kind;
 
 /* hard: the farthest positive, the nearest negative; easy: the other way round; semihard: the nearest negative farther than the positive
@@ -45,9 +47,16 @@ typedef struct fut_row_miner {
     double pos_margin, neg_margin;       /* pair_margin */
     fut_miner_strategy pos, neg;         /* easy_hard */
     double epsilon;                      /* multi_similarity */
+    double cutoff, nonzero_loss_cutoff;  /* distance_weighted */
+    uint64_t key;                        /* distance_weighted: of its random numbers */
     bool of_triplets;                    /* chooses triplets, for the triplet loss alone: those with above < sign (v_n - v_p) <= up_to */
     double triplet_above, triplet_up_to; /* of_triplets */
 } fut_row_miner;
+
+/* A triplet drawn for a row: places of the batch. A row's draws stand together; after the last pos is -1. */
+typedef struct fut_row_draw {
+    int32_t pos, neg;
+} fut_row_draw;
 
 typedef enum fut_row_loss_kind {
     FUT_ROW_CONTRASTIVE,

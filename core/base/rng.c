@@ -1,5 +1,7 @@
 #include "core/base/rng.h"
 
+#include "core/base/philox.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -79,9 +81,7 @@ void fut_mt_choice(fut_mt19937 *mt, int64_t n, int64_t size, int replace, int64_
     if (size > 0) memcpy(values_out, scratch, (size_t)size * sizeof *values_out);
 }
 
-/* ---- Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011 ---- */
-
-enum { PHILOX_ROUNDS = 10 };
+/* ---- Philox ---- */
 
 fut_philox fut_philox_key(uint64_t seed, fut_rng_purpose purpose)
 {
@@ -94,20 +94,7 @@ fut_philox fut_philox_key(uint64_t seed, fut_rng_purpose purpose)
 
 void fut_philox_words(fut_philox p, uint64_t a, uint64_t b, uint32_t words_out[4])
 {
-    uint32_t c[4] = {(uint32_t)a, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32)};
-    uint32_t k0 = (uint32_t)p.key;
-    uint32_t k1 = (uint32_t)(p.key >> 32);
-    for (int round = 0; round < PHILOX_ROUNDS; round++) {
-        uint64_t m0 = (uint64_t)0xd2511f53U * c[0];
-        uint64_t m1 = (uint64_t)0xcd9e8d57U * c[2];
-        c[0] = (uint32_t)(m1 >> 32) ^ c[1] ^ k0;
-        c[2] = (uint32_t)(m0 >> 32) ^ c[3] ^ k1;
-        c[1] = (uint32_t)m1;
-        c[3] = (uint32_t)m0;
-        k0 += 0x9e3779b9U;
-        k1 += 0xbb67ae85U;
-    }
-    memcpy(words_out, c, sizeof c);
+    fut_philox_block(p.key, a, b, words_out);
 }
 
 /* The two uniforms of block b of stream a. */
@@ -116,7 +103,7 @@ static void philox_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2]
     uint32_t w[4];
     fut_philox_words(p, a, b, w);
     for (size_t i = 0; i < 2; i++)
-        pair_out[i] = (double)(((uint64_t)w[2 * i + 1] << 32 | w[2 * i]) >> 11) * 0x1p-53;
+        pair_out[i] = fut_philox_unit(w[2 * i], w[2 * i + 1]);
 }
 
 double fut_philox_uniform(fut_philox p, uint64_t a, uint64_t i)

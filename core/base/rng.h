@@ -1,7 +1,7 @@
 /* Random numbers.
  * fut_mt19937: numpy's legacy RandomState, bit for bit: what the split and the sampler need to equal scikit-learn and
  * pytorch-metric-learning. fut_philox: counter-based (Philox4x32-10, Salmon et al. 2011), no state to save: initialisation, dealing,
- * augmentation, synthesis. */
+ * augmentation, synthesis, miners that draw. */
 #ifndef FUT_CORE_BASE_RNG_H
 #define FUT_CORE_BASE_RNG_H
 
@@ -39,7 +39,14 @@ typedef struct fut_philox {
 } fut_philox;
 
 /* Purposes keep streams apart. */
-typedef enum fut_rng_purpose { FUT_RNG_INIT = 1, FUT_RNG_DEAL, FUT_RNG_AUGMENT, FUT_RNG_SYNTH, FUT_RNG_TEST } fut_rng_purpose;
+typedef enum fut_rng_purpose {
+    FUT_RNG_INIT = 1,
+    FUT_RNG_DEAL,
+    FUT_RNG_AUGMENT,
+    FUT_RNG_SYNTH,
+    FUT_RNG_TEST,
+    FUT_RNG_MINER
+} fut_rng_purpose;
 
 fut_philox fut_philox_key(uint64_t seed, fut_rng_purpose purpose);
 /* Four 32-bit words of the counter (a low, a high, b low, b high): a pure function. */

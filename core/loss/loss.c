@@ -2,6 +2,7 @@
 
 #include "core/backend/row_formulas.h"
 #include "core/base/mem.h"
+#include "core/base/rng.h"
 
 #define FUT_LOSS(name) extern const fut_opt_choice fut_loss_##name;
 #include "core/loss/losses.def"
@@ -76,9 +77,14 @@ fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner)
 {
     const fut_loss_common *common = config->config;
+    const fut_row_loss row = describe(config->choice->payload, common);
+    FUT_CHECK(
+        miner->kind != FUT_MINER_DISTANCE_WEIGHTED || !row.swap, FUT_ERR_CONFIG,
+        "loss triplet with swap: true for the miner distance_weighted: swap would replace the negative's distance that was drawn for. "
+        "Use swap: false");
     if (!miner->of_triplets) return FUT_OK;
     FUT_CHECK(
-        describe(config->choice->payload, common).kind == FUT_ROW_TRIPLET, FUT_ERR_CONFIG,
+        row.kind == FUT_ROW_TRIPLET, FUT_ERR_CONFIG,
         "a miner of triplets for the loss %s, which has pairs: use loss triplet, or miner batch_hard, pair_margin or multi_similarity",
         config->choice->name);
     FUT_CHECK((int)miner->distance == common->distance, FUT_ERR_CONFIG,
@@ -117,6 +123,8 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->v), out);
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->g), out);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch), (void **)&loss->kind), out);
+    if (miner->kind == FUT_MINER_DISTANCE_WEIGHTED)
+        FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch) * sizeof *loss->draw, (void **)&loss->draw), out);
     FUT_TRY_GOTO(create_places(loss), out);
     FUT_TRY_GOTO(bk->alloc(bk, FUT_LOSS_SUMS * sizeof(double), (void **)&loss->sums), out);
     FUT_TRY_GOTO(create_spread(loss), out);
@@ -132,11 +140,17 @@ void fut_loss_destroy(fut_loss **loss)
     fut_loss *l = *loss;
     if (l == NULL) return;
     fut_backend *bk = l->bk;
-    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de, l->places};
+    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de, l->places, l->draw};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i] != NULL) bk->free(bk, blocks[i]);
     fut_mem_free(l);
     *loss = NULL;
+}
+
+void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *control)
+{
+    loss->miner.key = fut_philox_key(seed, FUT_RNG_MINER).key;
+    loss->control = control;
 }
 
 bool fut_loss_is_symmetric(const fut_loss *loss)
@@ -198,7 +212,16 @@ static fut_pair_rows rows_valued(const fut_loss *loss, const fut_pair_rows *rows
 static fut_status select_pairs(fut_loss *loss, const fut_pair_rows *rows)
 {
     if (loss->miner.kind != FUT_MINER_ALL_PAIRS) FUT_TRY(compare(loss, rows, loss->miner.distance, loss->g));
+    if (loss->draw != NULL)
+        return loss->bk->draw_triplets(loss->bk, rows, &loss->miner, loss->real, loss->control, loss->g, loss->kind, loss->draw, NULL);
     return loss->bk->select_pairs(loss->bk, rows, &loss->miner, loss->real, loss->g, loss->kind, NULL);
+}
+
+/* Losses of pairs or triplets take what was drawn as often as it was drawn; those of rows look at which pairs there are. */
+static bool takes_draws(const fut_loss *loss)
+{
+    const fut_row_loss_kind kind = loss->row.kind;
+    return loss->draw != NULL && (kind == FUT_ROW_TRIPLET || kind == FUT_ROW_CONTRASTIVE || kind == FUT_ROW_NTXENT);
 }
 
 /* kind, v, g and sums of the rows. */
@@ -209,6 +232,7 @@ static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double
     FUT_TRY(select_pairs(loss, rows));
     FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
     if (loss->row.swap) return bk->swap_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
+    if (takes_draws(loss)) return bk->drawn_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->draw, loss->g, sums, NULL);
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
 }
 

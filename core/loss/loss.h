@@ -89,6 +89,7 @@ struct fut_loss {
     bool symmetric;
     fut_distance distance;
     fut_backend *bk;
+    const fut_step_control *control; /* of fut_loss_seed */
     fut_dtype real;
     int64_t max_batch, max_rows, dim;
     const void *params;           /* device; borrowed; NULL: it has none */
@@ -100,6 +101,7 @@ struct fut_loss {
     void *v, *g;             /* device [max_rows, max_batch]; [max_batch, max_batch] for a triplet loss with swap */
     int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL but with swap */
     uint8_t *kind;           /* device [max_rows, max_batch] */
+    fut_row_draw *draw;      /* device [max_rows, max_batch]; NULL but with a miner that draws */
     double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again */
     void *dh_rows;           /* device [max_rows, dim]; NULL where the loss is symmetric */
     void *de;                /* device [max_batch, dim]; NULL where the loss is symmetric */
@@ -120,6 +122,8 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
 void fut_loss_destroy(fut_loss **loss);
 /* Where a loss's parameters are, one behind the other: device, borrowed. Before the first begin of a loss that has any. */
 void fut_loss_bind_params(fut_loss *loss, const void *params);
+/* What a miner that draws draws by: the same seed, step and batch give the same triplets. control: device, borrowed; NULL: step 0. */
+void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *control);
 /* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
 bool fut_loss_is_symmetric(const fut_loss *loss);
 

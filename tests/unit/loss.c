@@ -101,6 +101,8 @@ static void settings_that_cannot_learn_are_refused(void **state)
         {"miner: {type: pair_margin, distance: cosine, pos_margin: -1, neg_margin: 1}", "never_selects", "no similarity is below -1"},
         {"miner: {type: triplet_margin, margin: 0, type_of_triplets: semihard}", "never_selects", "semihard triplet with margin 0"},
         {"miner: {type: triplet_margin, margin: 0, type_of_triplets: hard}", NULL, ""},
+        {"miner: {type: distance_weighted, cutoff: 1.4}", "never_selects", "every negative counts as at least 1.4 away"},
+        {"miner: {type: distance_weighted, cutoff: 1.39}", NULL, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fut_str proof = {0};
@@ -134,8 +136,9 @@ static void miners_that_contradict_are_refused(void **state)
         }
     static const char *const pairs[][2] = {
         {"{loss: contrastive, miner: triplet_margin}", "a miner of triplets for the loss contrastive, which has pairs"},
-        {"{loss: {type: triplet, distance: cosine}, miner: triplet_margin}", "the miner's distance is l2 and the loss's is cosine"}};
-    for (int i = 0; i < 2; i++) {
+        {"{loss: {type: triplet, distance: cosine}, miner: triplet_margin}", "the miner's distance is l2 and the loss's is cosine"},
+        {"{loss: {type: triplet, swap: true}, miner: distance_weighted}", "swap would replace the negative's distance"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         loss_config config = {0};
         configure_text(pairs[i][0], &config);
         FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));

@@ -1,5 +1,6 @@
 /* Immediate kernels of row losses: rows are dealt to the threads. */
 #include "core/backend/cpu/cpu_impl.h"
+#include "core/backend/draw_formulas.h"
 #include "core/backend/row_formulas.h"
 
 #include <string.h>
@@ -7,6 +8,8 @@
 #define REAL float
 #define FN(name) name##_f32
 #include "core/backend/host_row_loss.inc"
+
+#include "core/backend/host_drawn_loss.inc"
 
 /* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
 enum { SUM_GROUPS = 64 };
@@ -56,6 +59,40 @@ fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fu
         for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
             int64_t at = i * rows->batch;
             loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
+        }
+    add_groups(sums, sums_out);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_draw_triplets(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real,
+                                 const fut_step_control *control, void *v, uint8_t *kind, fut_row_draw *draw, fut_stream *s)
+{
+    (void)s;
+    static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    const int64_t step = control == NULL ? 0 : control->steps;
+    FUT_TRY(fut_cpu_check_dtype(bk, "draw_triplets", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t i = 0; i < rows->n; i++) {
+        const int64_t at = i * rows->batch;
+        select_row_f32(rows, i, &all_pairs, NULL, kind + at);
+        draw_row_f32(rows, i, miner, step, (float *)v + at, kind + at, draw + at);
+    }
+    return FUT_OK;
+}
+
+fut_status fut_cpu_drawn_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                              const uint8_t *kind, const fut_row_draw *draw, void *g, double *sums_out, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    double sums[SUM_GROUPS][FUT_ROW_SUMS] = {{0}};
+    FUT_TRY(fut_cpu_check_dtype(bk, "drawn_loss", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(static)
+    for (int64_t group = 0; group < SUM_GROUPS; group++)
+        for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
+            const int64_t at = i * rows->batch;
+            drawn_loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, draw + at, (float *)g + at, sums[group]);
         }
     add_groups(sums, sums_out);
     return FUT_OK;

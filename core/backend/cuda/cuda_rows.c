@@ -25,6 +25,22 @@ fut_status fut_cuda_row_loss(fut_backend *bk, const fut_pair_rows *rows, const f
     return FUT_CUDA(fut_cuda_launch_row_loss(rows, loss, v, kind, g, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
 }
 
+fut_status fut_cuda_draw_triplets(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real,
+                                  const fut_step_control *control, void *v, uint8_t *kind, fut_row_draw *draw, fut_stream *s)
+{
+    static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
+    FUT_TRY(fut_cuda_check_dtype("draw_triplets", FUT_F32, real));
+    FUT_TRY(FUT_CUDA(fut_cuda_launch_select_pairs(rows, &all_pairs, NULL, kind, fut_cuda_stream(bk, s))));
+    return FUT_CUDA(fut_cuda_launch_draw_triplets(rows, miner, control, v, kind, draw, fut_cuda_stream(bk, s)));
+}
+
+fut_status fut_cuda_drawn_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                               const uint8_t *kind, const fut_row_draw *draw, void *g, double *sums, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("drawn_loss", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_drawn_loss(rows, loss, v, kind, draw, g, sums, fut_cuda_scratch(bk, s), fut_cuda_stream(bk, s)));
+}
+
 fut_status fut_cuda_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
                               const uint8_t *kind, void *g, double *sums, fut_stream *s)
 {

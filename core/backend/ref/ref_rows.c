@@ -1,4 +1,5 @@
 /* Immediate kernels of row losses. */
+#include "core/backend/draw_formulas.h"
 #include "core/backend/ref/ref_impl.h"
 #include "core/backend/row_formulas.h"
 
@@ -21,6 +22,22 @@ fut_status fut_ref_select_pairs(fut_backend *bk, const fut_pair_rows *rows, cons
     (void)bk;
     (void)s;
     FUT_REF_RUN(select_pairs, real, rows, miner, v, kind);
+}
+
+fut_status fut_ref_draw_triplets(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real,
+                                 const fut_step_control *control, void *v, uint8_t *kind, fut_row_draw *draw, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(draw_triplets, real, rows, miner, control, v, kind, draw);
+}
+
+fut_status fut_ref_drawn_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,
+                              const uint8_t *kind, const fut_row_draw *draw, void *g, double *sums, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(drawn_loss, real, rows, loss, v, kind, draw, g, sums);
 }
 
 fut_status fut_ref_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fut_row_loss *loss, fut_dtype real, const void *v,

@@ -20,6 +20,10 @@ enum {
 cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, float *v, cudaStream_t stream);
 cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, const fut_row_miner *miner, const float *v, uint8_t *kind,
                                          cudaStream_t stream);
+cudaError_t fut_cuda_launch_draw_triplets(const fut_pair_rows *rows, const fut_row_miner *miner, const fut_step_control *control, float *v,
+                                          uint8_t *kind, fut_row_draw *draw, cudaStream_t stream);
+cudaError_t fut_cuda_launch_drawn_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind,
+                                       const fut_row_draw *draw, float *g, double *sums, void *scratch, cudaStream_t stream);
 cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
                                      double *sums, void *scratch, cudaStream_t stream);
 cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
