@@ -118,34 +118,57 @@ static fut_status weight_layout(const fut_conv_desc *d, dnnl_data_type_t type, b
     return FUT_OK;
 }
 
-/* Primitive descriptors want the forward's as a hint; a pass makes its own. */
-static fut_status describe_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, const_dnnl_primitive_attr_t attr,
-                                const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
+/* Winograd's F(4x4, 3x3) multiplies 36 numbers where a direct convolution multiplies 144, and loses half of that to its transforms. It pays
+ * where tiles of 4x4 cover the output without much waste. A rule of the shape, never of a clock, and not of the number of images: the same
+ * bits on every rank, and for a photo whatever batch it is in. oneDNN 2.x has it for f32 with AVX-512 and unit strides; 3.x has none. */
+static bool winograd_pays(const fut_conv_desc *d, fut_shape4 out)
 {
-    fut_shape4 out = {d->x.n, d->out_c, (d->x.h + d->pad_top + d->pad_bottom - d->kh) / d->stride + 1,
-                      (d->x.w + d->pad_left + d->pad_right - d->kw) / d->stride + 1};
+    int64_t covered = (out.h + 3) / 4 * ((out.w + 3) / 4) * 16;
+    return d->dtype == FUT_F32 && d->groups == 1 && d->kh == 3 && d->kw == 3 && d->stride == 1 && d->x.c >= 8 && d->out_c >= 8 &&
+           out.h * out.w * 2 > covered;
+}
+
+static fut_shape4 shape_out(const fut_conv_desc *d)
+{
+    return (fut_shape4){d->x.n, d->out_c, (d->x.h + d->pad_top + d->pad_bottom - d->kh) / d->stride + 1,
+                        (d->x.w + d->pad_left + d->pad_right - d->kw) / d->stride + 1};
+}
+
+/* Primitive descriptors want the forward's as a hint; a pass makes its own. */
+static fut_status describe_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, dnnl_alg_kind_t algorithm,
+                                const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
+{
     const dnnl_dims_t strides = {d->stride, d->stride}, before = {d->pad_top, d->pad_left}, after = {d->pad_bottom, d->pad_right};
     dnnl_memory_desc_t x, y, weights;
     dnnl_convolution_desc_t conv;
     FUT_TRY(activation_layout(d->x, d->dtype, lanes, &x));
-    FUT_TRY(activation_layout(out, d->dtype, lanes, &y));
+    FUT_TRY(activation_layout(shape_out(d), d->dtype, lanes, &y));
     bool half = d->dtype == FUT_BF16 && pass != FUT_DNNL_BACKWARD_WEIGHTS;
     FUT_TRY(weight_layout(d, half ? dnnl_bf16 : dnnl_f32, false, &weights));
     switch (pass) {
     case FUT_DNNL_FORWARD:
-        FUT_DNNL(dnnl_convolution_forward_desc_init(&conv, dnnl_forward_training, dnnl_convolution_direct, &x, &weights, NULL, &y, strides,
-                                                    before, after));
+        FUT_DNNL(
+            dnnl_convolution_forward_desc_init(&conv, dnnl_forward_training, algorithm, &x, &weights, NULL, &y, strides, before, after));
         break;
     case FUT_DNNL_BACKWARD_DATA:
-        FUT_DNNL(dnnl_convolution_backward_data_desc_init(&conv, dnnl_convolution_direct, &x, &weights, &y, strides, before, after));
+        FUT_DNNL(dnnl_convolution_backward_data_desc_init(&conv, algorithm, &x, &weights, &y, strides, before, after));
         break;
     case FUT_DNNL_BACKWARD_WEIGHTS:
-        FUT_DNNL(
-            dnnl_convolution_backward_weights_desc_init(&conv, dnnl_convolution_direct, &x, &weights, NULL, &y, strides, before, after));
+        FUT_DNNL(dnnl_convolution_backward_weights_desc_init(&conv, algorithm, &x, &weights, NULL, &y, strides, before, after));
         break;
     }
-    FUT_DNNL(dnnl_primitive_desc_create(description_out, &conv, attr, dnnl->engine, hint));
-    return FUT_OK;
+    dnnl_status_t status = dnnl_primitive_desc_create(description_out, &conv, attr, dnnl->engine, hint);
+    if (status == dnnl_unimplemented && algorithm == dnnl_convolution_winograd) return FUT_OK; /* the caller takes the direct one */
+    return status == dnnl_success ? FUT_OK : dnnl_fail(status, "this convolution");
+}
+
+static fut_status choose_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, const_dnnl_primitive_attr_t attr,
+                              const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
+{
+    if (winograd_pays(d, shape_out(d)))
+        FUT_TRY(describe_pass(dnnl, pass, d, lanes, dnnl_convolution_winograd, attr, hint, description_out));
+    if (*description_out) return FUT_OK;
+    return describe_pass(dnnl, pass, d, lanes, dnnl_convolution_direct, attr, hint, description_out);
 }
 
 static fut_status add_arg(fut_dnnl_conv *conv, int slot, int id, const dnnl_memory_desc_t *layout)
@@ -210,8 +233,9 @@ fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_co
     FUT_CHECK_GOTO(dnnl_primitive_attr_create(&attr) == dnnl_success &&
                        dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success,
                    FUT_ERR_NO_MEMORY, out, "oneDNN cannot make primitive attributes");
-    if (pass != FUT_DNNL_FORWARD) FUT_TRY_GOTO(describe_pass(dnnl, FUT_DNNL_FORWARD, desc, lanes, attr, NULL, &forward), out);
-    FUT_TRY_GOTO(describe_pass(dnnl, pass, desc, lanes, attr, forward, &description), out);
+    if (pass != FUT_DNNL_FORWARD)
+        FUT_TRY_GOTO(describe_pass(dnnl, FUT_DNNL_FORWARD, desc, lanes, dnnl_convolution_direct, attr, NULL, &forward), out);
+    FUT_TRY_GOTO(choose_pass(dnnl, pass, desc, lanes, attr, forward, &description), out);
     FUT_TRY_GOTO(fill_conv(conv, pass, desc, description), out);
     *conv_out = conv;
     conv = NULL;
