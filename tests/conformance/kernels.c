@@ -259,10 +259,10 @@ typedef struct results {
     float *y, *y_eval, *dx, *dresidual, *batch[2], *dparam[4];
 } results;
 
-#include "tests/conformance/kernels_drawn.inc"
 #include "tests/conformance/kernels_immediate.inc"
 #include "tests/conformance/kernels_optim.inc"
 #include "tests/conformance/kernels_pairs.inc"
+#include "tests/conformance/kernels_pairs_drawn.inc"
 #include "tests/conformance/kernels_planned.inc"
 
 #include "tests/conformance/kernels_device.inc"
