@@ -199,8 +199,10 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
         !fut_args_is_given(args, "data"))
         FUT_TRY(fut_str_printf(add_fact(e, "people"), "the same as in training (stratified split): not a measure of people never seen"));
     if (e->has_baseline) {
-        FUT_TRY(fut_str_printf(add_fact(e, "pixel distance"), "EER %.4f  AUC %.4f", e->baseline.pixels.eer, e->baseline.pixels.auc));
-        FUT_TRY(fut_str_printf(add_fact(e, "before training"), "EER %.4f  AUC %.4f", e->baseline.untrained.eer, e->baseline.untrained.auc));
+        FUT_TRY(
+            fut_str_printf(add_fact(e, "pixel distance"), "EER %.2f %%  AUC %.4f", 100 * e->baseline.pixels.eer, e->baseline.pixels.auc));
+        FUT_TRY(fut_str_printf(add_fact(e, "before training"), "EER %.2f %%  AUC %.4f", 100 * e->baseline.untrained.eer,
+                               e->baseline.untrained.auc));
     }
     FUT_TRY(fut_str_printf(add_fact(e, "backend"), "%s", fut_str_text(&e->trained.meta.library)));
     FUT_TRY(fut_str_printf(add_fact(e, "made"), "%s", now));

@@ -54,6 +54,7 @@ fut_status fut_model_create(const fut_config *config, const fut_model_place *pla
     fut_status st = FUT_OK;
     fut_backend *bk = NULL;
     fut_str cache = {0};
+    fut_backend_info info;
     fut_net_spec spec = {.backbone = config->model.backbone,
                          .embedding = config->model.embedding,
                          .embedding_norm = config->model.embedding_norm,
@@ -71,6 +72,9 @@ fut_status fut_model_create(const fut_config *config, const fut_model_place *pla
                                    .deterministic = config->deterministic,
                                    .cache_folder = cache.length > 0 ? fut_str_text(&cache) : NULL};
     FUT_TRY_GOTO(fut_backend_create(config->backend, &options, &bk), out);
+    bk->info(bk, &info);
+    FUT_INFO("backend %s on %s: %s, %d thread%s a rank", bk->name, info.device, info.library, place->threads,
+             place->threads == 1 ? "" : "s");
     FUT_TRY_GOTO(fut_net_create(bk, &spec, net_out), out);
     *bk_out = bk;
     bk = NULL;

@@ -4,7 +4,9 @@
 #include "core/base/log.h"
 #include "core/base/str.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FUT_BACKEND(row) fut_status fut_backend_create_##row(const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;
 #include "core/backend/backends.def"
@@ -22,11 +24,10 @@ static const registry_row registry[] = {
 };
 enum { REGISTRY_ROWS = sizeof registry / sizeof registry[0] };
 
-static void say_chosen(fut_backend *bk)
+/* That a machine without a GPU uses none is no news. */
+static fut_log_level level_of_not_used(void)
 {
-    fut_backend_info info;
-    bk->info(bk, &info);
-    FUT_INFO("backend %s: %s", bk->name, info.device);
+    return getenv("FUTAGO_MODULES") != NULL || access("/dev/nvidiactl", F_OK) == 0 ? FUT_LOG_INFO : FUT_LOG_DEBUG;
 }
 
 /* The last row whose device is here. A device that is missing is no failure; one that is broken is. */
@@ -34,14 +35,11 @@ static fut_status create_best(const fut_backend_options *options, fut_backend **
 {
     for (int i = REGISTRY_ROWS - 1; i > 0; i--) {
         fut_status st = registry[i].create(options, bk_out);
-        if (st == FUT_OK) say_chosen(*bk_out);
         if (st != FUT_ERR_UNSUPPORTED) return st;
-        FUT_INFO("not used: %s", fut_trail_message());
+        fut_log_write(level_of_not_used(), 0, "not used: %s", fut_trail_message());
         fut_trail_clear();
     }
-    FUT_TRY(registry[0].create(options, bk_out));
-    say_chosen(*bk_out);
-    return FUT_OK;
+    return registry[0].create(options, bk_out);
 }
 
 static const char *nearest_name(const char *name)
