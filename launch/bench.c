@@ -104,7 +104,7 @@ static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_
         if (i < count) {
             fut_step_timer_begin(&timer);
             FUT_TRY(fut_feed_next(feed, first + i, &in));
-            FUT_TRY(fut_engine_step(g, first + i, &in, 1e-4, false, &timer));
+            FUT_TRY(fut_engine_step(g, first + i, &in, &(fut_step_wish){.lr = 1e-4}, &timer));
             FUT_TRY(fut_feed_ahead(feed, i + 1 < count ? first + i + 1 : -1));
         }
         if (i < lag) continue;

@@ -5,6 +5,7 @@
 #include "launch/run_folder.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <string.h>
 
 enum { METRICS_MAX_BYTES = 1 << 30, FIRST_ROOM = 64 };
@@ -26,24 +27,44 @@ static double number(const cJSON *object, const char *name)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-typedef struct epoch_mean {
-    double epoch, loss, steps;
-} epoch_mean;
+/* A mean in the making. */
+typedef struct mean {
+    double sum, n;
+} mean;
 
-static fut_status add_step(fut_curves *c, epoch_mean *mean, const cJSON *object)
+/* A null is left out. */
+static double add_to_mean(mean *m, const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (cJSON_IsNumber(item)) {
+        m->sum += item->valuedouble;
+        m->n++;
+    }
+    return m->n > 0 ? m->sum / m->n : (double)NAN;
+}
+
+typedef struct epoch_means {
+    double epoch;
+    mean loss, positive, negative, rank;
+} epoch_means;
+
+static fut_status add_step(fut_curves *c, epoch_means *means, const cJSON *object)
 {
     double epoch = number(object, "epoch") + 1;
-    if (c->n_epochs == 0 || epoch > mean->epoch) {
-        double **columns[] = {&c->epoch, &c->loss, &c->lr};
-        FUT_TRY(grow(columns, 3, c->n_epochs));
+    const cJSON *health = cJSON_GetObjectItemCaseSensitive(object, "health");
+    if (c->n_epochs == 0 || epoch > means->epoch) {
+        double **columns[] = {&c->epoch, &c->loss, &c->lr, &c->positive, &c->negative, &c->rank};
+        FUT_TRY(grow(columns, 6, c->n_epochs));
         c->n_epochs++;
-        *mean = (epoch_mean){.epoch = epoch};
+        *means = (epoch_means){.epoch = epoch};
     }
-    mean->loss += number(object, "loss");
-    mean->steps++;
-    c->epoch[c->n_epochs - 1] = epoch;
-    c->loss[c->n_epochs - 1] = mean->loss / mean->steps;
-    c->lr[c->n_epochs - 1] = number(object, "lr");
+    int64_t i = c->n_epochs - 1;
+    c->epoch[i] = epoch;
+    c->loss[i] = add_to_mean(&means->loss, object, "loss");
+    c->lr[i] = number(object, "lr");
+    c->positive[i] = add_to_mean(&means->positive, health, "similarity_pos");
+    c->negative[i] = add_to_mean(&means->negative, health, "similarity_neg");
+    c->rank[i] = add_to_mean(&means->rank, health, "effective_rank");
     return FUT_OK;
 }
 
@@ -78,6 +99,15 @@ static void make_charts(fut_curves *c)
                                      .curve = {{"learning rate", c->epoch, c->lr, c->n_epochs}},
                                      .n_curves = 1,
                                      .is_log = true};
+    c->chart[3] = (fut_report_chart){
+        .title = "Similarity in training",
+        .x_label = "epoch",
+        .curve = {{"one person", c->epoch, c->positive, c->n_epochs}, {"different people", c->epoch, c->negative, c->n_epochs}},
+        .n_curves = 2};
+    c->chart[4] = (fut_report_chart){.title = "Effective rank of the embeddings",
+                                     .x_label = "epoch",
+                                     .curve = {{"effective rank", c->epoch, c->rank, c->n_epochs}},
+                                     .n_curves = 1};
 }
 
 fut_status fut_curves_read(const char *run, fut_curves *curves_out)
@@ -86,7 +116,7 @@ fut_status fut_curves_read(const char *run, fut_curves *curves_out)
     fut_str path = {0};
     fut_str all = {0};
     fut_curves c = {0};
-    epoch_mean mean = {0};
+    epoch_means means = {0};
     FUT_TRY_GOTO(fut_run_path(run, "metrics.jsonl", &path), out);
     if (fut_file_exists(fut_str_text(&path))) FUT_TRY_GOTO(fut_file_read(fut_str_text(&path), METRICS_MAX_BYTES, &all), out);
     for (size_t at = 0; at < all.length;) {
@@ -96,7 +126,7 @@ fut_status fut_curves_read(const char *run, fut_curves *curves_out)
         if (cJSON_HasObjectItem(object, "event"))
             st = add_evaluation(&c, object);
         else if (object != NULL)
-            st = add_step(&c, &mean, object);
+            st = add_step(&c, &means, object);
         cJSON_Delete(object);
         if (st != FUT_OK) goto out;
         at += length + 1;
@@ -113,7 +143,7 @@ out:
 
 void fut_curves_fini(fut_curves *c)
 {
-    void *blocks[] = {c->epoch, c->loss, c->lr, c->eval_epoch, c->eval_loss, c->eer, c->auc};
+    void *blocks[] = {c->epoch, c->loss, c->lr, c->positive, c->negative, c->rank, c->eval_epoch, c->eval_loss, c->eer, c->auc};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         fut_mem_free(blocks[i]);
     *c = (fut_curves){0};

@@ -8,13 +8,15 @@
 extern "C" {
 #endif
 
-enum { FUT_CURVES_CHARTS = 3 };
+enum { FUT_CURVES_CHARTS = 5 };
 
-/* Loss (mean of each epoch, and of the evaluations), EER and AUC, learning rate; by epoch. */
+/* Loss (mean of each epoch, and of the evaluations), EER and AUC, learning rate; similarities and effective rank (means of an epoch's log
+ * lines); by epoch. */
 typedef struct fut_curves {
     fut_report_chart chart[FUT_CURVES_CHARTS];
     int n_charts;                               /* 0: the run has no metrics yet */
     double *epoch, *loss, *lr;                  /* [n_epochs] */
+    double *positive, *negative, *rank;         /* [n_epochs]; NaN where no line says */
     double *eval_epoch, *eval_loss, *eer, *auc; /* [n_evals] */
     int64_t n_epochs, n_evals;
 } fut_curves;

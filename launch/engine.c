@@ -182,10 +182,10 @@ static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *t
     return FUT_OK;
 }
 
-static fut_status upload_scalars(fut_engine *g, int64_t step, double lr, bool stop)
+static fut_status upload_scalars(fut_engine *g, int64_t step, const fut_step_wish *wish)
 {
     fut_step_scalars *scalars = &g->host_scalars[step % FUT_IN_FLIGHT];
-    *scalars = (fut_step_scalars){.lr = lr, .stop = stop};
+    *scalars = (fut_step_scalars){.lr = wish->lr, .stop = wish->stop};
     return g->bk->upload(g->bk, g->scalars, scalars, sizeof *scalars, NULL);
 }
 
@@ -199,13 +199,16 @@ static fut_status download_outcome(fut_engine *g, int64_t step)
     return bk->event_record(bk, g->done[step % FUT_IN_FLIGHT], NULL);
 }
 
-fut_status fut_engine_step(fut_engine *g, int64_t step, const fut_inputs *in, double lr, bool stop, fut_step_timer *timer)
+fut_status fut_engine_step(fut_engine *g, int64_t step, const fut_inputs *in, const fut_step_wish *wish, fut_step_timer *timer)
 {
+    bool look = wish->look && g->vitals != NULL;
     FUT_TRY(mark(g, FUT_MARK_BEGIN));
     FUT_TRY(fut_inputs_wait(g->bk, in));
     FUT_TRY(mark(g, FUT_MARK_INPUTS));
-    FUT_TRY(upload_scalars(g, step, lr, stop));
+    FUT_TRY(upload_scalars(g, step, wish));
+    if (look) FUT_TRY(fut_vitals_before(g->vitals, fut_net_params(g->net)));
     FUT_TRY(enqueue(g, in, timer));
+    if (look) FUT_TRY(fut_vitals_after(g->vitals, (int)(step % FUT_IN_FLIGHT), in, g->e, fut_net_params(g->net)));
     FUT_TRY(mark(g, FUT_MARK_END));
     return download_outcome(g, step);
 }

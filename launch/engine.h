@@ -15,6 +15,7 @@
 #include "launch/feed.h"
 #include "launch/model.h"
 #include "launch/step_report.h"
+#include "launch/vitals.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,7 +23,14 @@ extern "C" {
 
 enum { FUT_IN_FLIGHT = 2 }; /* steps: one computes, the next is being enqueued */
 
-/* What the host writes for a step, beside the batch: uploaded before it. */
+/* What the trainer asks of a step, beside the batch. */
+typedef struct fut_step_wish {
+    double lr;
+    bool stop; /* this rank was asked to stop */
+    bool look; /* read fut_engine.vitals after it, where there are any */
+} fut_step_wish;
+
+/* What the host writes for a step: uploaded before it. */
 typedef struct fut_step_scalars {
     double lr;
     double stop; /* 1 on a rank that was asked to stop; summed with the loss, so that rank 0 learns of it */
@@ -68,6 +76,7 @@ typedef struct fut_engine {
     fut_step_scalars *host_scalars; /* [FUT_IN_FLIGHT] */
     fut_step_outcome *outcomes;     /* [FUT_IN_FLIGHT] */
     fut_event *done[FUT_IN_FLIGHT];
+    fut_vitals *vitals; /* NULL unless asked for; then rank 0's; places by step as above */
 
     fut_recording *recordings[FUT_FEED_PLACES]; /* of a full batch's step, by the place of its inputs; NULL: not recorded yet */
     int64_t recorded_moves;      /* fut_net_moves when a full batch's step last ran: everything it needs is planned; -1: never */
@@ -81,6 +90,7 @@ typedef struct fut_engine_options {
     int shards, threads;
     int64_t classes;        /* people that are trained on: labels are below it */
     double mean[3], std[3]; /* of the normalisation */
+    bool vitals;            /* steps can be looked at */
 } fut_engine_options;
 fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options,
                              fut_engine **engine_out) FUT_MUST_CHECK;
@@ -104,7 +114,7 @@ fut_status fut_engine_share_state(fut_engine *engine) FUT_MUST_CHECK;
 
 /* Enqueue step number `step`; of two steps in flight the earlier outcome must have been read. timer: laps of the host's work, where the
  * device is the host. Collective. */
-fut_status fut_engine_step(fut_engine *engine, int64_t step, const fut_inputs *in, double lr, bool stop,
+fut_status fut_engine_step(fut_engine *engine, int64_t step, const fut_inputs *in, const fut_step_wish *wish,
                            fut_step_timer *timer) FUT_MUST_CHECK;
 /* Wait for a step's outcome; borrowed until the next-but-one step. */
 fut_status fut_engine_outcome(fut_engine *engine, int64_t step, const fut_step_outcome **outcome_out) FUT_MUST_CHECK;

@@ -37,7 +37,6 @@ static fut_status create_model(fut_engine *g, const fut_engine_options *options)
     g->bytes_free_before = g->info.bytes_free;
     g->host_bytes_before = fut_mem_bytes();
     if (!g->info.asynchronous && place.ranks_on_node > 1) g->bytes_free_before /= (size_t)place.ranks_on_node;
-    FUT_INFO("backend %s on %s: %s, %d threads a rank", g->bk->name, g->info.device, g->info.library, g->threads);
     return FUT_OK;
 }
 
@@ -201,7 +200,7 @@ static fut_status begin_control(fut_engine *g)
     return fut_optim_set_control(g->optim, &control);
 }
 
-static fut_status create_step_memory(fut_engine *g)
+static fut_status create_step_memory(fut_engine *g, bool vitals)
 {
     const fut_config *config = g->config;
     fut_backend *bk = g->bk;
@@ -229,14 +228,15 @@ static fut_status create_step_memory(fut_engine *g)
     FUT_TRY(bk->alloc_host(bk, FUT_IN_FLIGHT * sizeof *g->outcomes, (void **)&g->outcomes));
     for (int i = 0; i < FUT_IN_FLIGHT; i++)
         FUT_TRY(bk->event_create(bk, &g->done[i]));
-    return FUT_OK;
+    if (!vitals) return FUT_OK;
+    return fut_vitals_create(bk, FUT_IN_FLIGHT, batch, g->dim, fut_net_param_count(g->net), &g->vitals);
 }
 
 static fut_status build(fut_engine *g, const fut_engine_options *options)
 {
     FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
     FUT_TRY(connect_devices(g));
-    return fut_comm_agree(g->comm, create_step_memory(g));
+    return fut_comm_agree(g->comm, create_step_memory(g, options->vitals && fut_comm_rank(g->comm) == 0));
 }
 
 fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_engine **engine_out)
@@ -281,6 +281,7 @@ void fut_engine_destroy(fut_engine **engine)
     /* Recordings hold work of the communicator, whose work holds memory. */
     fut_engine_drop_recordings(g);
     if (g->device_comm != g->comm) fut_comm_destroy(&g->device_comm);
+    fut_vitals_destroy(&g->vitals);
     if (g->bk != NULL) free_step_memory(g);
     fut_tree_destroy(&g->tree);
     fut_tree_destroy(&g->loss_tree);

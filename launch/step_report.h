@@ -2,8 +2,9 @@
 #ifndef FUT_LAUNCH_STEP_REPORT_H
 #define FUT_LAUNCH_STEP_REPORT_H
 
-#include "core/loss/loss.h"
 #include "core/metric/metric.h"
+#include "launch/alarm.h"
+#include "launch/step_result.h"
 
 #include <stdio.h>
 
@@ -36,21 +37,19 @@ double fut_step_timer_end(fut_step_timer *timer);
 /* The step took `wall` seconds of a device's time: what was not waiting for data is the device's. */
 void fut_step_timer_give_device(fut_step_timer *timer, double wall);
 
-typedef struct fut_step_result {
-    int64_t step, steps, epoch, epochs; /* step counts from 1; of the whole run */
-    int64_t images;
-    double lr, gradient_norm;
-    fut_loss_report loss;
-} fut_step_result;
-
 typedef struct fut_step_report {
     FILE *metrics; /* NULL on ranks other than 0 */
     int64_t log_every;
+    fut_alarms alarms;
+    fut_vitals_report vitals; /* of the last log line */
     /* since the last log line */
     int64_t images;
-    double wall;
+    double wall, active;
     double seconds[FUT_SECTIONS];
 } fut_step_report;
+
+/* Is there a line for people about this step? Then it wants to be looked at. Alike on all ranks. */
+bool fut_step_report_is_due(int64_t step, int64_t steps, int64_t log_every);
 
 /* Rank 0: append to `path`; lines of steps after `step` (a run that died after its last checkpoint) are dropped first. */
 fut_status fut_step_report_open(fut_step_report *report, const char *path, int64_t step, int64_t log_every) FUT_MUST_CHECK;

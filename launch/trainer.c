@@ -49,6 +49,8 @@ static fut_status collect(fut_trainer *t, int64_t step)
     pending->open = false;
     FUT_TRY(fut_engine_outcome(t->engine, step, &outcome));
     fut_loss_read(loss, outcome->sums, &result->loss);
+    result->looked = t->engine->vitals != NULL && fut_step_report_is_due(result->step, result->steps, t->config->train.log_every);
+    if (result->looked) fut_vitals_read(t->engine->vitals, (int)(step % FUT_IN_FLIGHT), &result->vitals);
     result->gradient_norm = sqrt(outcome->control.squares);
     t->stop_asked = outcome->sums[FUT_LOSS_SUMS] > 0;
     if (!outcome->control.finite && outcome->control.growth_every > 0 && isfinite(result->loss.loss))
@@ -87,14 +89,13 @@ static fut_status train_step(fut_trainer *t, const step_order *order)
     fut_step_timer_begin(&pending->timer);
     FUT_TRY(fut_feed_next(t->feed, p->step, &in));
     fut_step_timer_lap(&pending->timer, FUT_SECTION_DATA);
-    FUT_TRY(fut_engine_step(t->engine, p->step, &in, order->lr, fut_signals_stop(), &pending->timer));
+    fut_step_wish wish = {.lr = order->lr,
+                          .stop = fut_signals_stop(),
+                          .look = fut_step_report_is_due(p->step + 1, t->total_steps, t->config->train.log_every)};
+    FUT_TRY(fut_engine_step(t->engine, p->step, &in, &wish, &pending->timer));
     pending->open = true;
-    pending->result = (fut_step_result){.step = p->step + 1,
-                                        .steps = t->total_steps,
-                                        .epoch = p->epoch,
-                                        .epochs = t->config->train.epochs,
-                                        .images = in.n,
-                                        .lr = order->lr};
+    pending->result = (fut_step_result){
+        .step = p->step + 1, .steps = t->total_steps, .epoch = p->epoch, .epochs = t->total_epochs, .images = in.n, .lr = order->lr};
     FUT_TRY(fut_feed_ahead(t->feed, more ? p->step + 1 : -1));
     if (!t->engine->info.asynchronous)
         FUT_TRY(collect(t, p->step));

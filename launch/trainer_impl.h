@@ -22,8 +22,8 @@ typedef struct fut_trainer {
     const fut_config *config;
     fut_comm *comm;
     int shards;
-    int64_t total_steps; /* of the whole run */
-    int64_t until;       /* stop after this step; 0: no such step */
+    int64_t total_steps, total_epochs; /* of the whole run; the last one may be cut short */
+    int64_t until;                     /* stop after this step; 0: no such step */
 
     fut_dataset *dataset;
     fut_engine *engine;

@@ -180,7 +180,8 @@ static fut_status create_engine(fut_trainer *t, const resume_point *point)
 {
     fut_engine_options options = {.shards = t->shards,
                                   .threads = point->step >= 0 ? (int)point->threads : 0,
-                                  .classes = fut_dataset_get_info(t->dataset)->n_identities};
+                                  .classes = fut_dataset_get_info(t->dataset)->n_identities,
+                                  .vitals = true};
     if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
     memcpy(options.mean, t->meta.mean, sizeof options.mean);
     memcpy(options.std, t->meta.std, sizeof options.std);
@@ -223,18 +224,17 @@ static fut_status create_batches(fut_trainer *t)
     const fut_config_train *train = &t->config->train;
     FUT_TRY(
         fut_batches_create(t->config, t->comm, t->engine->bk, t->dataset, t->shards, t->engine->my_first, t->engine->my_end, &t->batches));
-    t->total_steps = train->steps > 0 ? train->steps : train->epochs * fut_batches_per_epoch(t->batches);
+    int64_t per_epoch = fut_batches_per_epoch(t->batches);
+    t->total_steps = train->steps > 0 ? train->steps : train->epochs * per_epoch;
+    t->total_epochs = (t->total_steps + per_epoch - 1) / per_epoch;
     return FUT_OK;
 }
 
 /* A schedule that counts what the configuration does not say, now that the run's length is known in both. */
 static fut_status warn_of_schedule(const fut_trainer *t)
 {
-    int64_t per_epoch = fut_batches_per_epoch(t->batches);
     bool by_steps = t->config->train.steps > 0;
-    fut_sched_run run = {.epochs = by_steps ? (t->total_steps + per_epoch - 1) / per_epoch : 0,
-                         .steps = by_steps ? 0 : t->total_steps,
-                         .is_evaluated = true};
+    fut_sched_run run = {.epochs = by_steps ? t->total_epochs : 0, .steps = by_steps ? 0 : t->total_steps, .is_evaluated = true};
     fut_str text = {0};
     fut_status st = fut_sched_warn(&t->config->scheduler, &run, &text);
     if (st == FUT_OK && text.length > 0) FUT_WARN("%s", fut_str_text(&text));

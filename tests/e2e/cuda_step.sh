@@ -14,7 +14,7 @@ calls()
     shift
     rm -rf counted run$steps
     GPU_DOUBLE_COUNT=counted expect 0 "$futago" train c.yaml --set backend=cuda --set run=run$steps --set train.steps=$steps --set sampler.length=100000 \
-        --set eval.every=0 --set train.save_steps=0 "$@"
+        --set eval.every=0 --set train.save_steps=0 --set train.log_every=1000 "$@"
     sort counted >calls$steps
 }
 
@@ -27,21 +27,27 @@ per_step()
     printf '%s' $(((${long:-0} - ${short:-0}) / 10))
 }
 
-# check_step SETTING...: what a step of a run with these settings calls.
-check_step()
+# check_calls LAUNCHES COPIES SETTING...: what a step of a run with these settings calls.
+check_calls()
 {
-    local entry n
+    local entry n launches=$1 copies=$2
+    shift 2
     calls 6 "$@"
     calls 16 "$@"
     for entry in cudaMalloc cudaFree cudaMallocHost cudaFreeHost cudaStreamSynchronize cudaEventSynchronize cudaEventCreateWithFlags \
-        cudaStreamCreateWithFlags cudaGraphInstantiate cudaLaunchKernel cudnnBackendExecute cublasLtMatmul cudnnBackendFinalize; do
+        cudaStreamCreateWithFlags cudaGraphInstantiate cudnnBackendExecute cublasLtMatmul cudnnBackendFinalize; do
         n=$(per_step $entry)
         [ "$n" -eq 0 ] || fail "$n calls of $entry a step with $*"
     done
     [ "$(per_step cudaGraphLaunch)" -eq 1 ] || fail "$(per_step cudaGraphLaunch) replays a step"
-    # Up: photos, their numbers, the learning rate. Down: the loss's sums, the optimizer's decision.
-    [ "$(per_step cudaMemcpyAsync)" -eq 5 ] || fail "$(per_step cudaMemcpyAsync) copies a step, expected 5"
+    [ "$(per_step cudaLaunchKernel)" -eq $launches ] || fail "$(per_step cudaLaunchKernel) kernels a step beside the replay, expected $launches: $*"
+    [ "$(per_step cudaMemcpyAsync)" -eq $copies ] || fail "$(per_step cudaMemcpyAsync) copies a step, expected $copies"
     grep -q '^cudaGraphInstantiate 2$' calls16 || fail "recorded: $(grep cudaGraphInstantiate calls16), expected once for each place of the inputs"
+}
+# Up: photos, their numbers, the learning rate. Down: the loss's sums, the optimizer's decision.
+check_step()
+{
+    check_calls 0 5 "$@"
 }
 calls 2 # chooses the algorithms, which are then in the cache
 check_step
@@ -49,6 +55,8 @@ for type in ranger schedule_free_adamw; do
     check_step --set optimizer=$type --set update.clip_norm=1 --set update.weight_decay=weights --set update.frozen=conv_stem
 done
 check_step --set optimizer=sgd --set update.ema=0.9
+# A step that is looked at: beside it the change of the weights, and embeddings, labels, ids and sums down.
+check_calls 6 10 --set train.log_every=1
 
 expect 0 "$futago" bench c.yaml --set backend=cuda --steps 3 --json
 says '"backend":"cuda"' '"exposed_copy_ms":' '"exposed_reduce_ms":'
