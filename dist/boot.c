@@ -19,10 +19,14 @@ bool fut_boot_has_peers(void)
 
 fut_status fut_boot(fut_comm **comm_out)
 {
-    if (fut_boot_has_peers())
-        FUT_TRY(fut_comm_create_mpi(comm_out));
-    else
-        FUT_TRY(fut_comm_create_self(comm_out));
+    fut_watchdog *watchdog = NULL;
+    FUT_TRY(fut_watchdog_create(&watchdog));
+    fut_status st = fut_boot_has_peers() ? fut_comm_create_mpi(watchdog, comm_out) : fut_comm_create_self(comm_out);
+    if (st != FUT_OK) {
+        fut_watchdog_destroy(&watchdog, fut_status_exit_code(st));
+        return st;
+    }
+    (*comm_out)->watchdog = watchdog;
     fut_log_set_rank((*comm_out)->rank, (*comm_out)->size);
     return FUT_OK;
 }
@@ -30,12 +34,15 @@ fut_status fut_boot(fut_comm **comm_out)
 fut_status fut_boot_finish(fut_comm **comm, fut_status st)
 {
     int rank = (*comm)->rank;
+    fut_watchdog *watchdog = (*comm)->watchdog;
     bool together = st == (*comm)->agreed || st == FUT_OK;
+    fut_comm_phase(*comm, FUT_PHASE_FINALIZE, -1);
     fut_status left = together ? fut_comm_barrier(*comm, "end of the run") : FUT_OK;
     if ((!together || left != FUT_OK) && (*comm)->size > 1) {
         FUT_ERROR("%s (%s)", fut_trail_message(), fut_trail_place());
         fut_comm_abort(*comm, fut_status_exit_code(together ? left : st));
     }
     fut_comm_destroy(comm);
+    fut_watchdog_destroy(&watchdog, fut_status_exit_code(st));
     return rank == 0 ? st : FUT_OK;
 }

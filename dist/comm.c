@@ -40,67 +40,125 @@ void fut_comm_set_stream(fut_comm *comm, fut_stream *s)
     comm->stream = s;
 }
 
-enum { LOOKS_AWAKE = 2000, NAP_US = 50 };
+void fut_comm_phase(fut_comm *comm, fut_phase phase, int64_t step)
+{
+    fut_watchdog_phase(comm->watchdog, phase, step);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
+
+enum { LOOKS_AWAKE = 2000, NAP_US = 50, NAPS_A_SIGN = 400 };
+static const double long_wait_s = 0.25;
+
+static double allowed(const fut_comm *comm)
+{
+    return comm->deadline > 0 ? comm->deadline : fut_watchdog_allowed(comm->watchdog);
+}
 
 /* Past the deadline nothing can be saved here: a peer may be stopped inside a library call. */
+static fut_status give_up(fut_comm *comm, const char *what)
+{
+    double seconds = allowed(comm);
+    const char *culprit = comm->size > 1 ? "another rank is stopped, hung or gone" : "the device does not answer";
+    fut_whereabouts where;
+    char whom[64] = "";
+    fut_watchdog_whereabouts(comm->watchdog, &where);
+    if (where.peer >= 0) (void)snprintf(whom, sizeof whom, ", for rank %d", where.peer);
+    FUT_ERROR("rank %d of %d waited %.0f s for '%s': %s; in '%s' of step %lld%s; ending the job", comm->rank, comm->size, seconds, what,
+              culprit, fut_phase_names[where.phase], (long long)where.step, whom);
+    if (comm->ops->roll_call != NULL) comm->ops->roll_call(comm);
+    fut_comm_abort(comm, fut_status_exit_code(FUT_ERR_HANG));
+    return FUT_FAIL(FUT_ERR_HANG, "%s: waited %.0f s: %s", what, seconds, culprit);
+}
+
 fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what)
 {
     if (patience->looks++ < LOOKS_AWAKE) return FUT_OK;
     double now = fut_clock_now();
-    if (patience->started == 0) patience->started = now;
-    if (now - patience->started > comm->deadline) {
-        const char *culprit = comm->size > 1 ? "another rank is stopped, hung or gone" : "the device does not answer";
-        FUT_ERROR("rank %d of %d waited %.0f s for '%s': %s; ending the job", comm->rank, comm->size, comm->deadline, what, culprit);
-        fut_comm_abort(comm, fut_status_exit_code(FUT_ERR_HANG));
-        return FUT_FAIL(FUT_ERR_HANG, "%s: waited %.0f s: %s", what, comm->deadline, culprit);
-    }
+    if (patience->started == 0)
+        patience->started = now;
+    else if (now - patience->looked > FUT_STOPPED_S)
+        patience->started += now - patience->looked;
+    patience->looked = now;
+    if (now - patience->started > allowed(comm)) return give_up(comm, what);
+    if (patience->looks % NAPS_A_SIGN == 0) fut_watchdog_look(comm->watchdog, patience->peer);
+    patience->ask = patience->looks % NAPS_A_SIGN == NAPS_A_SIGN - 1 && now - patience->started > long_wait_s;
     (void)usleep(NAP_US);
     return FUT_OK;
 }
 
+/* ---- operations, each noted before and after ------------------------------------------------------------------------------------ */
+
+static void enter(const fut_comm *comm, const char *what, int peer, int64_t bytes)
+{
+    fut_watchdog_enter(comm->watchdog, what, peer, bytes, comm->deadline);
+}
+
+static fut_status leave(const fut_comm *comm, fut_status st)
+{
+    fut_watchdog_leave(comm->watchdog);
+    return st;
+}
+
+static int64_t bytes_of(int64_t count, fut_dtype dtype)
+{
+    return count * (int64_t)fut_dtype_size(dtype);
+}
+
 fut_status fut_comm_wait(fut_comm *comm, fut_backend *bk, fut_event *e, const char *what)
 {
-    fut_patience patience = {0};
-    for (;;) {
-        bool done = false;
-        FUT_TRY(bk->event_done(bk, e, &done));
-        if (done) return FUT_OK;
-        FUT_TRY(fut_comm_poll(comm));
-        FUT_TRY(fut_comm_be_patient(comm, &patience, what));
-    }
+    fut_patience patience = {.peer = FUT_FLIGHT_NOBODY};
+    fut_status st = FUT_OK;
+    bool done = false;
+    enter(comm, what, FUT_FLIGHT_NOBODY, 0);
+    do {
+        st = bk->event_done(bk, e, &done);
+        if (st == FUT_OK && !done) st = fut_comm_poll(comm);
+        if (st == FUT_OK && !done) st = fut_comm_be_patient(comm, &patience, what);
+    } while (st == FUT_OK && !done);
+    return leave(comm, st);
 }
 
 fut_status fut_comm_all_reduce_sum(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, const char *what)
 {
-    return comm->ops->all_reduce_sum(comm, data, count, dtype, what);
+    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(count, dtype));
+    return leave(comm, comm->ops->all_reduce_sum(comm, data, count, dtype, what));
 }
 
 fut_status fut_comm_reduce_scatter_sum(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
                                        const char *what)
 {
-    return comm->ops->reduce_scatter_sum(comm, data, counts, part_out, dtype, what);
+    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(counts[comm->rank], dtype));
+    return leave(comm, comm->ops->reduce_scatter_sum(comm, data, counts, part_out, dtype, what));
 }
 
 fut_status fut_comm_broadcast(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what)
 {
-    return comm->ops->broadcast(comm, data, count, dtype, root, what);
+    enter(comm, what, root == comm->rank ? FUT_FLIGHT_NOBODY : root, bytes_of(count, dtype));
+    return leave(comm, comm->ops->broadcast(comm, data, count, dtype, root, what));
 }
 
 fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
                                 const char *what)
 {
-    return comm->ops->all_gatherv(comm, data, counts, offsets, dtype, what);
+    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(counts[comm->rank], dtype));
+    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, what));
 }
 
 fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                              const char *what)
 {
-    return comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, what);
+    int64_t count = 0;
+    for (int i = 0; i < n_send; i++)
+        count += send[i].count;
+    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(count, dtype));
+    return leave(comm, comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, what));
 }
 
 fut_status fut_comm_barrier(fut_comm *comm, const char *what)
 {
-    return comm->ops->barrier(comm, what);
+    enter(comm, what, FUT_FLIGHT_NOBODY, 0);
+    return leave(comm, comm->ops->barrier(comm, what));
 }
 
 fut_status fut_comm_poll(fut_comm *comm)
@@ -112,6 +170,8 @@ void fut_comm_abort(fut_comm *comm, int exit_code)
 {
     comm->ops->abort(comm, exit_code);
 }
+
+/* ---- agreement ------------------------------------------------------------------------------------------------------------------ */
 
 enum { AGREE_TEXT_MAX = 2048 };
 

@@ -3,15 +3,18 @@
  *
  * Elements and dtype, never bytes. Memory is the host's, except comm_nccl's, which is its backend's: its calls enqueue on the stream set by
  * fut_comm_set_stream and return, and only fut_comm_wait and the barrier wait. `what` names the operation in messages. No call waits
- * without a deadline: when it passes, the rank that waits names itself and the operation and ends the whole job with exit code 74
- * (FUT_ERR_HANG). Every call but rank, size, poll and abort is collective unless it says otherwise. One thread a rank. */
+ * without a deadline: when it passes, the ranks call the roll, each says what it waits for, the lowest names those that do not answer, and
+ * the whole job ends with exit code 74 (FUT_ERR_HANG). Every call but rank, size, poll and abort is collective unless it says otherwise.
+ * One thread a rank. */
 #ifndef FUT_DIST_COMM_H
 #define FUT_DIST_COMM_H
 
 #include "core/backend/backend.h"
 #include "core/base/status.h"
 #include "core/tensor/dtype.h"
+#include "dist/watchdog.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +23,6 @@ extern "C" {
 #endif
 
 typedef struct fut_comm fut_comm;
-
-enum { FUT_COMM_DEADLINE_S = 1800 }; /* of a new communicator */
 
 /* One message of an exchange: `count` elements to or from `peer`. */
 typedef struct fut_message {
@@ -42,6 +43,7 @@ typedef struct fut_comm_ops {
                            const char *what);
     fut_status (*barrier)(fut_comm *comm, const char *what);
     fut_status (*poll)(fut_comm *comm);
+    void (*roll_call)(fut_comm *comm); /* who is missing? says so and ends the job; NULL: there is nobody else */
     void (*abort)(fut_comm *comm, int exit_code);
     void (*destroy)(fut_comm *comm);
 } fut_comm_ops;
@@ -51,7 +53,8 @@ struct fut_comm {
     const fut_comm_ops *ops;
     int rank, size;
     int local_rank, local_size; /* among the ranks of this node */
-    double deadline;            /* seconds; how long one wait may take */
+    double deadline;            /* seconds; how long one wait may take; 0: what the watchdog makes of what it saw */
+    fut_watchdog *watchdog;     /* borrowed; NULL: nothing is recorded */
     fut_stream *stream;         /* where a device's communicator enqueues; NULL: the backend's own */
     void (*give_up)(void *);    /* destroys recordings that hold work of a device's communicator: NCCL's abort waits until they are gone */
     void *give_up_context;
@@ -59,9 +62,9 @@ struct fut_comm {
 };
 
 fut_status fut_comm_create_self(fut_comm **comm_out) FUT_MUST_CHECK;
-/* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI, which waits for every rank without a deadline: a
- * barrier before it has one (fut_boot_finish). Errors: FUT_ERR_IO with MPI's text. */
-fut_status fut_comm_create_mpi(fut_comm **comm_out) FUT_MUST_CHECK;
+/* MPI_Init_thread(FUNNELED) and a duplicate of MPI_COMM_WORLD. destroy finalizes MPI. Both wait for every rank inside MPI, where only the
+ * watchdog's thread can end the wait. Errors: FUT_ERR_IO with MPI's text. */
+fut_status fut_comm_create_mpi(fut_watchdog *watchdog, fut_comm **comm_out) FUT_MUST_CHECK;
 /* NCCL between the GPUs of the ranks of `host`, which carries the unique id and stays the caller's; each rank's GPU is bk's. Loads the
  * module futago_nccl. host and bk outlive it. Its calls may be recorded (fut_backend.record_begin), the barrier may not. Collective over
  * host. Errors: FUT_ERR_UNSUPPORTED (no module or no NCCL, with the loader's text), FUT_ERR_CONFIG (two ranks on one GPU, GPUs of different
@@ -72,7 +75,10 @@ void fut_comm_destroy(fut_comm **comm);
 
 int fut_comm_rank(const fut_comm *comm);
 int fut_comm_size(const fut_comm *comm);
+/* 0: automatic (dist/watchdog.h), which a new communicator has. */
 void fut_comm_set_deadline(fut_comm *comm, double seconds);
+/* What this rank is about from here on, for messages and the flight recorder; step < 0: as before. Not collective. */
+void fut_comm_phase(fut_comm *comm, fut_phase phase, int64_t step);
 /* Later calls enqueue on s; a communicator of the host does not mind. Not collective. */
 void fut_comm_set_stream(fut_comm *comm, fut_stream *s);
 /* A device's communicator that is given up after an error calls this once: its recordings must go. Not collective. */
@@ -101,10 +107,12 @@ fut_status fut_comm_poll(fut_comm *comm) FUT_MUST_CHECK;
 void fut_comm_abort(fut_comm *comm, int exit_code);
 
 /* How implementations and fut_comm_wait look again and again at something that must come: often at first, then with naps between, not past
- * the deadline. Start from {0}. Errors: FUT_ERR_HANG, where fut_comm_abort returns. */
+ * the deadline. Start from {.peer = FUT_FLIGHT_NOBODY}. Errors: FUT_ERR_HANG, where fut_comm_abort returns. */
 typedef struct fut_patience {
     int64_t looks;
-    double started;
+    double started, looked;
+    bool ask; /* the wait has taken long: find out for whom before the next look */
+    int peer; /* for whom, where the caller knows, else FUT_FLIGHT_NOBODY */
 } fut_patience;
 fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what) FUT_MUST_CHECK;
 

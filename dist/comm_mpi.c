@@ -1,36 +1,25 @@
 /* Open MPI. Every wait is a nonblocking call and a loop of MPI_Test with a deadline: a rank that is stopped or hung is never noticed by
  * mpirun, and a blocking call would wait for it for ever. */
 #include "core/base/mem.h"
-#include "dist/comm.h"
+#include "dist/comm_mpi_impl.h"
 
-#include <mpi.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 28 }; /* MPI counts are int */
+enum {
+    CHUNK = 1 << 28, /* MPI counts are int */
+    LOOKS_A_ROLL = 64
+};
 
-typedef struct comm_mpi {
-    fut_comm base;
-    MPI_Comm world;
-    MPI_Request *requests;
-    int room;
-    int *part_counts; /* [size] */
-} comm_mpi;
-
-static fut_status mpi_failed(int code, const char *what)
+fut_status fut_mpi_failed(int code, const char *what)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length = 0;
     (void)MPI_Error_string(code, text, &length);
     return FUT_FAIL(FUT_ERR_IO, "%s: MPI: %s", what, text);
 }
-
-#define FUT_MPI(call, what)                                                                                                                \
-    do {                                                                                                                                   \
-        int fut_mpi_code_ = (call);                                                                                                        \
-        if (fut_mpi_code_ != MPI_SUCCESS) return mpi_failed(fut_mpi_code_, what);                                                          \
-    } while (0)
 
 static MPI_Datatype mpi_type(fut_dtype dtype)
 {
@@ -55,13 +44,26 @@ static MPI_Datatype mpi_type(fut_dtype dtype)
     return MPI_UINT8_T;
 }
 
-static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const char *what)
+/* The first of the requests that is still open. */
+static int peer_of_open(int n, MPI_Request *requests, const int *peers)
 {
-    fut_patience patience = {0};
+    for (int i = 0; i < n; i++) {
+        int done = 0;
+        if (MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done) return peers[i];
+    }
+    return FUT_FLIGHT_NOBODY;
+}
+
+/* peers: of the requests; NULL where they are with everybody. */
+static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const int *peers, const char *what)
+{
+    fut_patience patience = {.peer = FUT_FLIGHT_NOBODY};
     for (;;) {
         int done = 0;
         FUT_MPI(MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE), what);
         if (done) return FUT_OK;
+        if (patience.looks % LOOKS_A_ROLL == LOOKS_A_ROLL - 1) FUT_TRY(fut_mpi_answer_roll(c));
+        if (patience.ask && peers != NULL) patience.peer = peer_of_open(n, requests, peers);
         FUT_TRY(fut_comm_be_patient(&c->base, &patience, what));
     }
 }
@@ -87,7 +89,7 @@ static fut_status mpi_all_reduce_sum(fut_comm *comm, void *data, int64_t count, 
         int n = chunk_of(left);
         MPI_Request request;
         FUT_MPI(MPI_Iallreduce(MPI_IN_PLACE, at, n, mpi_type(dtype), MPI_SUM, c->world, &request), what);
-        FUT_TRY(wait_all(c, 1, &request, what));
+        FUT_TRY(wait_all(c, 1, &request, NULL, what));
         at += (size_t)n * fut_dtype_size(dtype);
         left -= n;
     }
@@ -102,7 +104,7 @@ static fut_status mpi_broadcast(fut_comm *comm, void *data, int64_t count, fut_d
         int n = chunk_of(left);
         MPI_Request request;
         FUT_MPI(MPI_Ibcast(at, n, mpi_type(dtype), root, c->world, &request), what);
-        FUT_TRY(wait_all(c, 1, &request, what));
+        FUT_TRY(wait_all(c, 1, &request, root == comm->rank ? NULL : &root, what));
         at += (size_t)n * fut_dtype_size(dtype);
         left -= n;
     }
@@ -121,13 +123,14 @@ static fut_status mpi_reduce_scatter_sum(fut_comm *comm, const void *data, const
         c->part_counts[r] = (int)counts[r];
     }
     FUT_MPI(MPI_Ireduce_scatter(data, part_out, c->part_counts, mpi_type(dtype), MPI_SUM, c->world, &request), what);
-    return wait_all(c, 1, &request, what);
+    return wait_all(c, 1, &request, NULL, what);
 }
 
 static fut_status reserve_requests(comm_mpi *c, int n)
 {
     if (n <= c->room) return FUT_OK;
     FUT_TRY(fut_mem_grow((void **)&c->requests, (size_t)c->room, (size_t)n, sizeof(MPI_Request)));
+    FUT_TRY(fut_mem_grow((void **)&c->peers, (size_t)c->room, (size_t)n, sizeof *c->peers));
     c->room = n;
     return FUT_OK;
 }
@@ -140,6 +143,7 @@ static fut_status start_messages(comm_mpi *c, const fut_message *messages, int n
         FUT_CHECK(m->peer != c->base.rank, FUT_ERR_INTERNAL, "%s: a message to oneself", what);
         FUT_CHECK(m->count <= CHUNK, FUT_ERR_INTERNAL, "%s: a message of %lld elements", what, (long long)m->count);
         MPI_Request *request = &c->requests[first + i];
+        c->peers[first + i] = m->peer;
         if (sending)
             FUT_MPI(MPI_Isend(m->data, (int)m->count, mpi_type(dtype), m->peer, 0, c->world, request), what);
         else
@@ -155,7 +159,7 @@ static fut_status mpi_exchange(fut_comm *comm, const fut_message *send, int n_se
     FUT_TRY(reserve_requests(c, n_send + n_recv));
     FUT_TRY(start_messages(c, recv, n_recv, false, dtype, 0, what));
     FUT_TRY(start_messages(c, send, n_send, true, dtype, n_recv, what));
-    return wait_all(c, n_send + n_recv, c->requests, what);
+    return wait_all(c, n_send + n_recv, c->requests, c->peers, what);
 }
 
 /* By messages rather than MPI_Iallgatherv, whose displacements are int. */
@@ -174,7 +178,7 @@ static fut_status mpi_all_gatherv(fut_comm *comm, void *data, const int64_t *cou
         FUT_TRY(start_messages(c, &theirs, 1, false, dtype, 2 * i, what));
         FUT_TRY(start_messages(c, &mine, 1, true, dtype, 2 * i + 1, what));
     }
-    return wait_all(c, 2 * peers, c->requests, what);
+    return wait_all(c, 2 * peers, c->requests, c->peers, what);
 }
 
 static fut_status mpi_barrier(fut_comm *comm, const char *what)
@@ -182,7 +186,7 @@ static fut_status mpi_barrier(fut_comm *comm, const char *what)
     comm_mpi *c = (comm_mpi *)comm;
     MPI_Request request;
     FUT_MPI(MPI_Ibarrier(c->world, &request), what);
-    return wait_all(c, 1, &request, what);
+    return wait_all(c, 1, &request, NULL, what);
 }
 
 static fut_status mpi_poll(fut_comm *comm)
@@ -190,7 +194,7 @@ static fut_status mpi_poll(fut_comm *comm)
     comm_mpi *c = (comm_mpi *)comm;
     int arrived = 0;
     FUT_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, c->world, &arrived, MPI_STATUS_IGNORE), "poll");
-    return FUT_OK;
+    return fut_mpi_answer_roll(c);
 }
 
 static void mpi_abort(fut_comm *comm, int exit_code)
@@ -200,14 +204,32 @@ static void mpi_abort(fut_comm *comm, int exit_code)
     _exit(exit_code);
 }
 
+static void mpi_roll_call(fut_comm *comm)
+{
+    fut_mpi_call_roll((comm_mpi *)comm);
+}
+
+static void free_memory(comm_mpi *c)
+{
+    fut_mem_free(c->requests);
+    fut_mem_free(c->peers);
+    fut_mem_free(c->part_counts);
+    fut_mem_free(c->places);
+    fut_mem_free(c->answers);
+    fut_mem_free(c->roll_requests);
+    fut_mem_free(c);
+}
+
 static void mpi_destroy(fut_comm *comm)
 {
     comm_mpi *c = (comm_mpi *)comm;
-    fut_mem_free(c->requests);
-    fut_mem_free(c->part_counts);
+    fut_watchdog *watchdog = comm->watchdog;
+    fut_watchdog_enter(watchdog, "end of MPI", FUT_FLIGHT_NOBODY, 0, comm->deadline);
+    (void)MPI_Comm_free(&c->roll);
     (void)MPI_Comm_free(&c->world);
     (void)MPI_Finalize();
-    fut_mem_free(c);
+    fut_watchdog_leave(watchdog);
+    free_memory(c);
 }
 
 static const fut_comm_ops mpi_ops = {
@@ -219,40 +241,84 @@ static const fut_comm_ops mpi_ops = {
     .exchange = mpi_exchange,
     .barrier = mpi_barrier,
     .poll = mpi_poll,
+    .roll_call = mpi_roll_call,
     .abort = mpi_abort,
     .destroy = mpi_destroy,
 };
 
-/* My place in the world and on my node. */
-static fut_status find_place(comm_mpi *c)
+/* Where this rank is. Processes of one machine share its boot id, in containers too, whose host names may differ. */
+static void find_place(place *out)
 {
-    MPI_Comm node;
-    FUT_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "starting MPI");
-    FUT_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &c->world), "starting MPI"); /* inherits the error handler */
-    FUT_MPI(MPI_Comm_rank(c->world, &c->base.rank), "starting MPI");
-    FUT_MPI(MPI_Comm_size(c->world, &c->base.size), "starting MPI");
-    FUT_MPI(MPI_Comm_split_type(c->world, MPI_COMM_TYPE_SHARED, c->base.rank, MPI_INFO_NULL, &node), "ranks of a node");
-    FUT_MPI(MPI_Comm_rank(node, &c->base.local_rank), "ranks of a node");
-    FUT_MPI(MPI_Comm_size(node, &c->base.local_size), "ranks of a node");
-    FUT_MPI(MPI_Comm_free(&node), "ranks of a node");
+    memset(out, 0, sizeof *out);
+    (void)gethostname(out->host, sizeof out->host - 1);
+    memcpy(out->node, out->host, sizeof out->node - 1);
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    if (read(fd, out->node, sizeof out->node - 1) < 0) out->node[0] = '\0';
+    (void)close(fd);
+}
+
+/* Places of all ranks; my place among those of my node. */
+static fut_status exchange_places(comm_mpi *c)
+{
+    place mine;
+    MPI_Request request;
+    find_place(&mine);
+    FUT_MPI(MPI_Iallgather(&mine, (int)sizeof mine, MPI_BYTE, c->places, (int)sizeof mine, MPI_BYTE, c->world, &request),
+            "places of ranks");
+    FUT_TRY(wait_all(c, 1, &request, NULL, "places of ranks"));
+    for (int r = 0; r < c->base.size; r++) {
+        if (strcmp(c->places[r].node, mine.node) != 0) continue;
+        c->base.local_rank += r < c->base.rank;
+        c->base.local_size++;
+    }
     return FUT_OK;
 }
 
-fut_status fut_comm_create_mpi(fut_comm **comm_out)
+static fut_status enter_world(comm_mpi *c)
+{
+    MPI_Request request;
+    FUT_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "starting MPI");
+    FUT_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &c->base.rank), "starting MPI");
+    FUT_MPI(MPI_Comm_size(MPI_COMM_WORLD, &c->base.size), "starting MPI");
+    FUT_TRY(FUT_NEW_ARRAY(c->base.size, &c->part_counts));
+    FUT_TRY(FUT_NEW_ARRAY(c->base.size, &c->places));
+    FUT_TRY(FUT_NEW_ARRAY(c->base.size, &c->answers));
+    FUT_TRY(FUT_NEW_ARRAY(c->base.size, &c->roll_requests));
+    MPI_Comm roll = MPI_COMM_NULL;
+    FUT_MPI(MPI_Comm_idup(MPI_COMM_WORLD, &c->world, &request), "starting MPI"); /* inherits the error handler */
+    FUT_TRY(wait_all(c, 1, &request, NULL, "first contact of the ranks"));
+    FUT_MPI(MPI_Comm_idup(MPI_COMM_WORLD, &roll, &request), "starting MPI");
+    FUT_TRY(wait_all(c, 1, &request, NULL, "first contact of the ranks"));
+    c->roll = roll;
+    return exchange_places(c);
+}
+
+static fut_status init_mpi(fut_watchdog *watchdog)
+{
+    int provided = 0;
+    fut_watchdog_enter(watchdog, "start of MPI", FUT_FLIGHT_NOBODY, 0, fut_watchdog_start_deadline());
+    int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    fut_watchdog_leave(watchdog);
+    FUT_MPI(code, "starting MPI");
+    FUT_CHECK(provided >= MPI_THREAD_FUNNELED, FUT_ERR_UNSUPPORTED, "this MPI cannot be used beside threads (level %d)", provided);
+    return FUT_OK;
+}
+
+fut_status fut_comm_create_mpi(fut_watchdog *watchdog, fut_comm **comm_out)
 {
     fut_status st = FUT_OK;
     comm_mpi *c = NULL;
-    int provided = 0;
-    FUT_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "starting MPI");
-    FUT_CHECK(provided >= MPI_THREAD_FUNNELED, FUT_ERR_UNSUPPORTED, "this MPI cannot be used beside threads (level %d)", provided);
+    FUT_TRY(init_mpi(watchdog));
     FUT_TRY_GOTO(FUT_NEW(&c), out);
-    c->base.ops = &mpi_ops;
-    c->base.deadline = FUT_COMM_DEADLINE_S;
-    FUT_TRY_GOTO(find_place(c), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(c->base.size, &c->part_counts), out);
+    *c = (comm_mpi){.base = {.ops = &mpi_ops, .deadline = fut_watchdog_start_deadline(), .watchdog = watchdog}, .roll = MPI_COMM_NULL};
+    fut_watchdog_enter(watchdog, "first contact of the ranks", FUT_FLIGHT_NOBODY, 0, c->base.deadline);
+    st = enter_world(c);
+    fut_watchdog_leave(watchdog);
+    if (st != FUT_OK) goto out;
     *comm_out = &c->base;
     c = NULL;
 out:
-    fut_mem_free(c);
+    if (c != NULL) free_memory(c);
     return st;
 }

@@ -78,7 +78,7 @@ fut_status fut_comm_create_self(fut_comm **comm_out)
 {
     fut_comm *comm = NULL;
     FUT_TRY(FUT_NEW(&comm));
-    *comm = (fut_comm){.ops = &self_ops, .size = 1, .local_size = 1, .deadline = FUT_COMM_DEADLINE_S};
+    *comm = (fut_comm){.ops = &self_ops, .size = 1, .local_size = 1};
     *comm_out = comm;
     return FUT_OK;
 }

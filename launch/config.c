@@ -78,7 +78,8 @@ static const fut_opt train_options[] = {
     FUT_OPT_I64(fut_config_train, save_steps, "0", 0, 1e12, "steps", "steps between checkpoints; 0: never by steps"),
     FUT_OPT_I64(fut_config_train, keep, "3", 1, 1000, "files", "newest checkpoints kept, beside the best"),
     FUT_OPT_I64(fut_config_train, log_every, "10", 1, 1e9, "steps", "steps between log lines; metrics.jsonl has every step"),
-    FUT_OPT_DURATION(fut_config_train, deadline, "10 min", 1, 1e6, "longest wait for another rank before the run gives up"),
+    FUT_OPT_DURATION(fut_config_train, deadline, "0", 0, 1e6,
+                     "longest wait for another rank before the run gives up; 0: from what was seen, at least 2 min"),
     FUT_OPT_END,
 };
 

@@ -123,18 +123,29 @@ static fut_status update(fut_engine *g, void *leaf_sum)
     return fut_net_update_stats(g->net, leaf_sum, g->shards, g->optim->control);
 }
 
+/* From here on the step is about `phase`. */
+static void enter(const fut_engine *g, fut_phase phase)
+{
+    fut_comm_phase(g->comm, phase, -1);
+}
+
 static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     const void *leaf_sum = NULL;
+    enter(g, FUT_PHASE_FORWARD);
     FUT_TRY(forward(g, in));
     lap(g, timer, FUT_SECTION_FORWARD);
+    enter(g, FUT_PHASE_GATHER);
     FUT_TRY(gather(g, in));
     lap(g, timer, FUT_SECTION_REDUCE);
+    enter(g, FUT_PHASE_LOSS);
     FUT_TRY(loss_sums(g, in));
     FUT_TRY(spread_loss(g, in));
     lap(g, timer, FUT_SECTION_LOSS);
+    enter(g, FUT_PHASE_BACKWARD);
     FUT_TRY(backward(g, in, &leaf_sum, timer));
     lap(g, timer, FUT_SECTION_REDUCE);
+    enter(g, FUT_PHASE_UPDATE);
     FUT_TRY(update(g, (void *)leaf_sum));
     lap(g, timer, FUT_SECTION_OPTIMIZER);
     return FUT_OK;
@@ -172,6 +183,7 @@ static fut_status enqueue(fut_engine *g, const fut_inputs *in, fut_step_timer *t
     bool replays = g->info.asynchronous && full && g->marks[0] == NULL && g->recorded_moves == fut_net_moves(g->net);
     if (replays) {
         if (g->recordings[in->place] == NULL) FUT_TRY(record(g, in, timer));
+        enter(g, FUT_PHASE_DEVICE);
         FUT_TRY(g->bk->replay(g->bk, g->recordings[in->place], NULL));
     } else {
         if (full) fut_engine_drop_recordings(g);

@@ -87,6 +87,7 @@ static fut_status train_step(fut_trainer *t, const step_order *order)
     bool more = p->batch + 1 < fut_batches_per_epoch(t->batches) && p->step + 1 < t->total_steps;
     fut_inputs in;
     fut_step_timer_begin(&pending->timer);
+    fut_comm_phase(t->comm, FUT_PHASE_READ, -1);
     FUT_TRY(fut_feed_next(t->feed, p->step, &in));
     fut_step_timer_lap(&pending->timer, FUT_SECTION_DATA);
     fut_step_wish wish = {.lr = order->lr,
@@ -192,6 +193,7 @@ static fut_status look_at_model(fut_trainer *t, const step_order *order)
 {
     bool is_best = false;
     FUT_TRY(collect_all(t));
+    fut_comm_phase(t->comm, FUT_PHASE_EVALUATE, -1);
     FUT_TRY(fut_average_enter(t->average));
     if (order->evaluate) FUT_TRY(evaluate(t, &is_best));
     if (order->save || is_best) FUT_TRY(fut_trainer_save(t, order->stop || t->progress.step == t->total_steps));
@@ -206,6 +208,7 @@ static fut_status train_loop(fut_trainer *t)
         return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED, "the run was to stop after step %lld and has come to step %lld already",
                                                 (long long)t->until, (long long)t->progress.step));
     while (t->progress.step < t->total_steps) {
+        fut_comm_phase(t->comm, FUT_PHASE_ORDER, t->progress.step + 1);
         FUT_TRY(begin_epoch_if_due(t));
         FUT_TRY(receive_order(t, &order));
         FUT_TRY(train_step(t, &order));

@@ -283,6 +283,16 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
     return fut_batches_begin_epoch(t->batches, t->progress.batch, t->progress.step);
 }
 
+/* The recorders of all ranks, now that the folder is ours. */
+static fut_status record_flight(fut_trainer *t)
+{
+    fut_str path = {0};
+    fut_status st = fut_run_path(t->config->run, "flight", &path);
+    if (st == FUT_OK) fut_watchdog_record(t->comm->watchdog, fut_str_text(&path), fut_comm_rank(t->comm), fut_comm_size(t->comm));
+    fut_str_fini(&path);
+    return fut_comm_agree(t->comm, st);
+}
+
 static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
 {
     fut_status st = FUT_OK;
@@ -293,6 +303,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(fut_config_print(t->config, &t->meta.config));
     if (fut_comm_rank(comm) == 0) st = open_folder(t, &point, resumed);
     FUT_TRY(fut_comm_agree(comm, st));
+    FUT_TRY(record_flight(t));
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
     FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
@@ -318,6 +329,7 @@ fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_traine
 
 void fut_trainer_close(fut_trainer *t)
 {
+    fut_comm_phase(t->comm, FUT_PHASE_FINALIZE, -1);
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
@@ -367,6 +379,7 @@ out:
 fut_status fut_trainer_save(fut_trainer *t, bool must)
 {
     fut_status st = FUT_OK;
+    fut_comm_phase(t->comm, FUT_PHASE_SAVE, -1);
     if (fut_comm_rank(t->comm) == 0) {
         st = write_checkpoint(t);
         if (st != FUT_OK && !must) {

@@ -115,7 +115,7 @@ static fut_status check_alive(const comm_nccl *c, const char *what)
 /* A call that returned `code` is done, with its error or without. */
 static fut_status settle(comm_nccl *c, ncclResult_t code, const char *what)
 {
-    fut_patience patience = {0};
+    fut_patience patience = {.peer = FUT_FLIGHT_NOBODY};
     while (code == ncclInProgress) {
         ncclResult_t asked = ncclCommGetAsyncError(c->nccl, &code);
         if (asked != ncclSuccess) code = asked;
@@ -279,6 +279,12 @@ static fut_status nccl_poll(fut_comm *comm)
     return nccl_failed(c, code, what);
 }
 
+static void nccl_roll_call(fut_comm *comm)
+{
+    fut_comm *host = ((comm_nccl *)comm)->host;
+    if (host->ops->roll_call != NULL) host->ops->roll_call(host);
+}
+
 static void nccl_abort(fut_comm *comm, int exit_code)
 {
     comm_nccl *c = (comm_nccl *)comm;
@@ -313,6 +319,7 @@ static const fut_comm_ops nccl_ops = {
     .exchange = nccl_exchange,
     .barrier = nccl_barrier,
     .poll = nccl_poll,
+    .roll_call = nccl_roll_call,
     .abort = nccl_abort,
     .destroy = nccl_destroy,
 };

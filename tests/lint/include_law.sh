@@ -46,7 +46,7 @@ $bad"
 }
 third 'hdf5' 'data/h5(_seal)?\.[ch]:|data/h5[a-z_]*\.[ch]:'
 third 'turbojpeg|jpeglib|jerror|spng|webp/' 'data/image_[a-z]+\.[ch]:'
-third 'mpi\.h' 'dist/comm_mpi[a-z_]*\.c:'
+third 'mpi\.h' 'dist/comm_mpi[a-z_]*\.[ch]:'
 third 'oneapi/|dnnl' 'core/backend/cpu/'
 third 'omp\.h|immintrin' 'core/backend/cpu/'
 third 'cuda|cublas|cudnn' 'core/backend/cuda/'
