@@ -29,8 +29,8 @@ static const char magic[8] = {'F', 'U', 'T', 'F', 'L', 'T', '1', '\n'};
 typedef struct head {
     char magic[8];
     uint32_t version, records;
-    fut_flight_state state; /* but `alive` and `operations` */
-    _Atomic double alive;
+    fut_flight_state state; /* but what follows */
+    _Atomic double alive, stopped, stopped_until;
     _Atomic uint64_t written; /* records ever */
     int64_t operations;
 } head;
@@ -245,7 +245,14 @@ void fut_flight_wait(fut_flight *f, int peer)
 
 void fut_flight_beat(fut_flight *f)
 {
-    if (f != NULL) atomic_store(&f->head->alive, fut_clock_now());
+    if (f == NULL) return;
+    double now = fut_clock_now();
+    double gap = now - f->head->alive;
+    if (gap > FUT_STOPPED_S && gap > f->head->stopped) {
+        f->head->stopped = gap;
+        f->head->stopped_until = now;
+    }
+    f->head->alive = now;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------------- */
@@ -275,6 +282,8 @@ fut_status fut_flight_read(const char *path, fut_flight_state *state_out)
     FUT_TRY(map_to_read(path, &h));
     memcpy(state_out, &h->state, sizeof *state_out);
     state_out->alive = h->alive;
+    state_out->stopped = h->stopped;
+    state_out->stopped_until = h->stopped_until;
     state_out->operations = h->operations;
     (void)munmap((void *)h, ring_bytes);
     state_out->host[sizeof state_out->host - 1] = '\0';
@@ -282,21 +291,42 @@ fut_status fut_flight_read(const char *path, fut_flight_state *state_out)
     return FUT_OK;
 }
 
+static const fut_flight_record *records_of(const head *h)
+{
+    return (const fut_flight_record *)((const char *)h + HEAD_BYTES);
+}
+
+/* Record `number`, unless it is being written or was overwritten. */
+static bool copy_record(const head *h, uint64_t number, fut_flight_record *out)
+{
+    *out = records_of(h)[(number - 1) % FUT_FLIGHT_RECORDS];
+    out->what[sizeof out->what - 1] = '\0';
+    return out->number == number && out->phase < FUT_PHASES;
+}
+
+fut_status fut_flight_read_at(const char *path, double time, fut_flight_record *record_out)
+{
+    const head *h = NULL;
+    bool found = false;
+    FUT_TRY(map_to_read(path, &h));
+    uint64_t last = h->written;
+    for (uint64_t back = 0; back < last && back < FUT_FLIGHT_RECORDS && !found; back++)
+        found = copy_record(h, last - back, record_out) && record_out->time <= time;
+    (void)munmap((void *)h, ring_bytes);
+    FUT_CHECK(found, FUT_ERR_NO_INPUT, "%s: no record is that old", path);
+    return FUT_OK;
+}
+
 fut_status fut_flight_read_records(const char *path, int max, fut_flight_record *records_out, int *count_out)
 {
     const head *h = NULL;
     FUT_TRY(map_to_read(path, &h));
-    const fut_flight_record *records = (const fut_flight_record *)((const char *)h + HEAD_BYTES);
     uint64_t last = h->written;
     uint64_t kept = last < FUT_FLIGHT_RECORDS ? last : FUT_FLIGHT_RECORDS;
     if (kept > (uint64_t)max) kept = (uint64_t)max;
     int count = 0;
-    for (uint64_t number = last - kept + 1; number <= last; number++) {
-        fut_flight_record *to = &records_out[count];
-        *to = records[(number - 1) % FUT_FLIGHT_RECORDS];
-        to->what[sizeof to->what - 1] = '\0';
-        if (to->number == number && to->phase < FUT_PHASES) count++;
-    }
+    for (uint64_t number = last - kept + 1; number <= last; number++)
+        if (copy_record(h, number, &records_out[count])) count++;
     (void)munmap((void *)h, ring_bytes);
     *count_out = count;
     return FUT_OK;

@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+enum { FUT_STOPPED_S = 1 }; /* a process that did nothing for longer, although it wanted to, was stopped */
+
 /* What a rank is about. `device`: replaying a recorded step. */
 #define FUT_PHASE_ROWS(X)                                                                                                                  \
     X(START, "start")                                                                                                                      \
@@ -87,9 +89,10 @@ typedef struct fut_flight_state {
     int depth;          /* operations it is in; 0: in none */
     char what[FUT_WHAT_MAX];
     int peer;
-    double since;        /* began the operation */
-    double moved, alive; /* last sign of life of the thread that trains, and of the process */
-    int64_t operations;  /* begun so far */
+    double since;                  /* began the operation */
+    double stopped, stopped_until; /* the longest time that the process was stopped and went on, and when it did; 0: never */
+    double moved, alive;           /* last sign of life of the thread that trains, and of the process */
+    int64_t operations;            /* begun so far */
     bool ended;
     int exit_code;
 } fut_flight_state;
@@ -98,6 +101,8 @@ typedef struct fut_flight_state {
 void fut_flight_path(const char *folder, int rank, char *path_out, size_t max);
 /* Errors: FUT_ERR_NO_INPUT, FUT_ERR_DATA (not a ring, or of another version). */
 fut_status fut_flight_read(const char *path, fut_flight_state *state_out) FUT_MUST_CHECK;
+/* The newest record up to a time, of those that are kept. Errors: FUT_ERR_NO_INPUT too where there is none. */
+fut_status fut_flight_read_at(const char *path, double time, fut_flight_record *record_out) FUT_MUST_CHECK;
 /* The newest `max` records, oldest first. */
 fut_status fut_flight_read_records(const char *path, int max, fut_flight_record *records_out, int *count_out) FUT_MUST_CHECK;
 

@@ -19,7 +19,6 @@ extern "C" {
 enum {
     FUT_DEADLINE_FIRST_S = 1800, /* plans, measurements, cold files */
     FUT_DEADLINE_FLOOR_S = 120,  /* storage that fails over takes a minute or two */
-    FUT_STOPPED_S = 1,           /* a process that did nothing for longer, although it wanted to, was stopped */
     FUT_DEADLINE_START_S = 300   /* of what comes before a configuration is read; the variable FUTAGO_DEADLINE, in seconds, overrides it */
 };
 

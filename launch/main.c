@@ -4,6 +4,7 @@
 #include "core/base/str.h"
 #include "launch/command.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,30 @@
 
 enum { COMMANDS_MAX = 64, PATH_BYTES = 4096 };
 
+/* Rows are C names: hang_report is `futago hang-report`. */
+static bool is_named(const char *given, const char *name)
+{
+    while (*given != '\0' && (*given == *name || (*given == '-' && *name == '_'))) {
+        given++;
+        name++;
+    }
+    return *given == '\0' && *name == '\0';
+}
+
+static void print_command(const fut_command *command)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s", command->name);
+    for (char *c = name; *c != '\0'; c++)
+        if (*c == '_') *c = '-';
+    (void)printf("  %-12s %s\n", name, command->summary);
+}
+
 static void print_help(void)
 {
     (void)printf("futago trains Siamese face-recognition networks.\n\nusage: futago COMMAND [options]\n\n");
     for (const fut_command *c = fut_commands; c->name != NULL; c++)
-        (void)printf("  %-12s %s\n", c->name, c->summary);
+        print_command(c);
     (void)printf("\nfutago COMMAND --help shows a command's options.\n");
 }
 
@@ -49,7 +69,7 @@ static fut_status run(int argc, char **argv)
     bool help = strcmp(name, "help") == 0;
     if (help) name = argv[2];
     for (const fut_command *c = fut_commands; c->name != NULL; c++)
-        if (strcmp(c->name, name) == 0) return help ? c->run(2, help_argv) : c->run(argc - 1, argv + 1);
+        if (is_named(name, c->name)) return help ? c->run(2, help_argv) : c->run(argc - 1, argv + 1);
     return unknown_command(name);
 }
 

@@ -66,7 +66,10 @@ static void give_up(comm_nccl *c, ncclResult_t (*call)(ncclComm_t), const char *
     until.tv_sec += GUARD_S;
     if (pthread_create(&thread, NULL, make_last_call, c->last) != 0) return;
     if (c->base.give_up != NULL) c->base.give_up(c->base.give_up_context);
-    if (pthread_clockjoin_np(thread, &code, CLOCK_MONOTONIC, &until) != 0) {
+    fut_watchdog_enter(c->base.watchdog, name, FUT_FLIGHT_NOBODY, 0, 2 * GUARD_S);
+    int late = pthread_clockjoin_np(thread, &code, CLOCK_MONOTONIC, &until);
+    fut_watchdog_leave(c->base.watchdog);
+    if (late != 0) {
         FUT_WARN("rank %d of %d on host %s: %s did not return in %d s", c->base.rank, c->base.size, c->hostname, name, GUARD_S);
         c->last = NULL;
         return;
@@ -89,8 +92,10 @@ static void leave_the_word_to_others(comm_nccl *c)
 {
     double until = fut_clock_now() + GRACE_S;
     FUT_WARN("%s", fut_trail_message());
+    fut_watchdog_enter(c->base.watchdog, "another rank's last word", FUT_FLIGHT_NOBODY, 0, 2 * GRACE_S);
     while (fut_clock_now() < until && fut_comm_poll(c->host) == FUT_OK)
         (void)usleep(NAP_US);
+    fut_watchdog_leave(c->base.watchdog);
 }
 
 /* NCCL is given up at once: until then the device waits for ranks that may never come, and whoever frees its memory waits with it. */

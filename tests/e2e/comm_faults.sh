@@ -35,7 +35,7 @@ misfortunes()
     for case in "1 2" "0 3"; do
         rank=${case% *} size=${case#* }
         misfortune stop "$rank" "$size" 74 $((deadline * 1000)) $late_ms
-        says "of $size waited $deadline s for 'step': another rank is stopped, hung or gone"
+        says "of $size waited $deadline s for 'step': another rank is stopped, hung or gone" "no answer from rank $rank on host $(hostname)"
         misfortune late "$rank" "$size" 74 $((deadline * 1000)) $late_ms
         says "of $size waited $deadline s for '$2'"
         misfortune kill "$rank" "$size" "$1" 0 $((2500 + start_ms))
@@ -59,9 +59,9 @@ export FUT_TEST_BACKEND=cuda
 misfortunes "137 74" "end of NCCL" # 74: a rank missed the killed one before mpirun did
 # A collective that never completes on one rank's GPU; one that never completes where there is no other rank.
 GPU_DOUBLE_STALL=ncclAllReduce:4@1 misfortune none 0 2 74 $((deadline * 1000)) $late_ms
-says "rank 0 of 2 waited $deadline s for 'step': another rank is stopped, hung or gone"
+says "of 2 waited $deadline s for 'step': another rank is stopped, hung or gone"
 GPU_DOUBLE_STALL=ncclAllReduce:1@1 misfortune none 0 2 74 $((deadline * 1000)) $late_ms
-says "rank 0 of 2 waited $deadline s for 'first contact of the GPUs'"
+says "of 2 waited $deadline s for 'first contact of the GPUs'"
 GPU_DOUBLE_STALL=ncclAllReduce:4 expect 74 "$program" none 0
 says "rank 0 of 1 waited $deadline s for 'step': the device does not answer" "last words: step: waited $deadline s"
 # A rank that never comes to the start.

@@ -48,7 +48,7 @@ for file in configs/*.yaml; do
 done
 
 # README's and docs' commands and files exist.
-for name in $(grep -hE '^    |`futago ' README.md CONTRIBUTING.md docs/*.md */README.md | grep -oE '(^|[ `])futago [a-z]+' | awk '{ print $NF }' | sort -u); do
+for name in $(grep -hE '^    |`futago ' README.md CONTRIBUTING.md docs/*.md */README.md | grep -oE '(^|[ `])futago [a-z][a-z-]*' | tr - _ | awk '{ print $NF }' | sort -u); do
     grep -q "^FUT_COMMAND($name," launch/commands.def || complain "README.md or docs/: there is no command futago $name"
 done
 for path in $(grep -ohE '\b(launch|tests|configs|docs|core|data|dist|docker)/[A-Za-z0-9_/]+\.(sh|yaml|md|c|h|def|py|cpu)\b' README.md CONTRIBUTING.md docs/*.md | sort -u); do

@@ -17,7 +17,7 @@ static int64_t train(const fut_test_dir *dir, const char *backend, int steps)
     char sets_text[4][FUT_TEST_PATH_MAX + 32];
     fut_config *config = NULL;
     fut_comm *comm = NULL;
-    (void)snprintf(name, sizeof name, "run-%s-%d", backend, steps);
+    (void)snprintf(name, sizeof name, "run-%s-%02d", backend, steps); /* names of one length: text grows by reallocation */
     (void)snprintf(sets_text[0], sizeof sets_text[0], "data.file=%s", fut_test_dir_path(dir, "faces.h5", file));
     (void)snprintf(sets_text[1], sizeof sets_text[1], "run=%s", fut_test_dir_path(dir, name, run));
     (void)snprintf(sets_text[2], sizeof sets_text[2], "backend=%s", backend);
