@@ -177,13 +177,15 @@ typedef struct fut_lookahead_args {
     bool lazy; /* the first time the slow weights begin, at the fast ones (timm); else they began at the run's first (ranger) */
 } fut_lookahead_args;
 
-/* Pairs of one shard's rows against the global batch. `row[i]` is the position of local row i in the batch.
- * A pair (row[i], j) counts when row[i] != j and image[row[i]] != image[j]; it is positive when labels agree. */
+/* Pairs of one shard's rows with references: the batch itself, memory or a weight vector a class. `row[i]` is the position of local row i
+ * in the batch. A pair (row[i], j) counts unless both are of one photo or nothing stands at j; it is positive when labels agree. */
 typedef struct fut_pair_rows {
-    int64_t n, batch, dim;
-    const int64_t *row;   /* [n] device */
-    const int64_t *label; /* [batch] device */
-    const int64_t *image; /* [batch] device; image ids */
+    int64_t n, refs, dim;
+    const int64_t *row;       /* [n] device */
+    const int64_t *label;     /* [batch] device */
+    const int64_t *image;     /* [batch] device; image ids */
+    const int64_t *ref_label; /* [refs] device; -1: nothing stands there. NULL: the references are the batch */
+    const int64_t *ref_image; /* [refs] device; -1: of no photo */
 } fut_pair_rows;
 
 struct fut_backend {

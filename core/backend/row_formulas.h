@@ -13,6 +13,13 @@
 
 /* ---- the choice of pairs ---- */
 
+/* What a row and a reference are to each other. */
+FUT_FORMULA_FN uint8_t fut_row_pair_kind(int64_t label, int64_t image, int64_t ref_label, int64_t ref_image)
+{
+    if (ref_label < 0 || ref_image == image) return FUT_PAIR_LEFT_OUT;
+    return ref_label == label ? FUT_PAIR_POSITIVE : FUT_PAIR_NEGATIVE;
+}
+
 /* What pair_margin and multi_similarity do with a pair; nearest_neg and farthest_pos of its row, +inf and -inf without any. */
 FUT_FORMULA_FN bool fut_row_mines(const fut_row_miner *m, bool positive, double far, double nearest_neg, double farthest_pos)
 {

@@ -184,7 +184,7 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
 static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row, fut_pair_rows *rows_out)
 {
     FUT_CHECK(n <= loss->max_rows, FUT_ERR_SHAPE, "a shard of %lld rows, planned for %lld", (long long)n, (long long)loss->max_rows);
-    *rows_out = (fut_pair_rows){.n = n, .batch = loss->batch, .dim = loss->dim, .row = row, .label = loss->label, .image = loss->image};
+    *rows_out = (fut_pair_rows){.n = n, .refs = loss->batch, .dim = loss->dim, .row = row, .label = loss->label, .image = loss->image};
     return FUT_OK;
 }
 
@@ -193,8 +193,8 @@ static fut_status compare(fut_loss *loss, const fut_pair_rows *rows, fut_distanc
 {
     fut_backend *bk = loss->bk;
     const void *h = rows_compared(loss, distance);
-    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, h, v, NULL));
-    return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, v, NULL) : FUT_OK;
+    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, h, h, v, NULL));
+    return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, loss->norm, h, v, NULL) : FUT_OK;
 }
 
 /* The rows whose values the loss reads and whose g it writes: the shard's, or with swap all of the batch. */

@@ -273,9 +273,11 @@ int main(void)
 #define FUT_KERNEL(name, args) cmocka_unit_test(test_##name),
 #include "core/backend/kernels.def"
 #undef FUT_KERNEL
-        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory),    cmocka_unit_test(test_streams),       cmocka_unit_test(test_recording),
-        cmocka_unit_test(test_info),      cmocka_unit_test(test_registry),      cmocka_unit_test(test_similarity_rows_alone),
+        cmocka_unit_test(test_same_bits),  cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_streams),    cmocka_unit_test(test_recording),
+        cmocka_unit_test(test_info),       cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_references), cmocka_unit_test(test_similarity_rows_alone),
     };
     fut_backend_info info;
     FUT_TEST_OK(fut_backend_create(fut_test_backend("cpu"), &options, &tested));

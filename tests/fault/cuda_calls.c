@@ -113,7 +113,7 @@ static fut_status get_ready(run *r)
     FUT_TRY(block_new(r, sizeof lr, &lr, &r->lr));
     FUT_TRY(block_new(r, sizeof control, &control, &r->control));
     FUT_TRY(block_new(r, sizeof row, row, &device));
-    r->rows = (fut_pair_rows){N, N, EMBEDDING, device, device, device};
+    r->rows = (fut_pair_rows){.n = N, .refs = N, .dim = EMBEDDING, .row = device, .label = device, .image = device};
     FUT_TRY(block_new(r, plain, NULL, &device));
     FUT_TRY(bk->upload(bk, device, r->pinned, plain, NULL));
     FUT_TRY(bk->act_import(bk, shape, FUT_F32, FUT_F32, device, r->x, NULL));
@@ -145,7 +145,7 @@ static fut_status finish_step(run *r)
     FUT_TRY(bk->event_record(bk, r->join, r->side));
     FUT_TRY(bk->linear(bk, N, C, EMBEDDING, FUT_F32, r->pooled, r->w, r->b, r->e, NULL));
     FUT_TRY(bk->normalize_rows(bk, N, EMBEDDING, FUT_F32, r->e, r->h, r->norm, NULL));
-    FUT_TRY(bk->similarity_rows(bk, &r->rows, FUT_F32, r->h, r->sim, NULL));
+    FUT_TRY(bk->similarity_rows(bk, &r->rows, FUT_F32, r->h, r->h, r->sim, NULL));
     FUT_TRY(bk->select_pairs(bk, &r->rows, &all_pairs, FUT_F32, r->sim, r->kind, NULL));
     FUT_TRY(bk->row_loss(bk, &r->rows, &loss, FUT_F32, r->sim, r->kind, r->dsim, r->sums, NULL));
     FUT_TRY(bk->row_loss_weigh(bk, &r->rows, &loss, FUT_F32, r->kind, r->sums, r->dsim, NULL));

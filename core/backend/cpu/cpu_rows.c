@@ -14,15 +14,15 @@
 /* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
 enum { SUM_GROUPS = 64 };
 
-fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
-                           fut_stream *s)
+fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h,
+                           const void *ref_norm, const void *r, void *v, fut_stream *s)
 {
     (void)s;
     const fut_cpu *cpu = fut_cpu_of(bk);
     FUT_TRY(fut_cpu_check_dtype(bk, "l2_rows", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        l2_row_f32(rows, i, norm, h, (float *)v + i * rows->batch);
+        l2_row_f32(rows, i, norm, h, ref_norm, r, (float *)v + i * rows->refs);
     return FUT_OK;
 }
 
@@ -34,7 +34,7 @@ fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, cons
     FUT_TRY(fut_cpu_check_dtype(bk, "select_pairs", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        select_row_f32(rows, i, miner, (const float *)v + i * rows->batch, kind + i * rows->batch);
+        select_row_f32(rows, i, miner, (const float *)v + i * rows->refs, kind + i * rows->refs);
     return FUT_OK;
 }
 
@@ -57,8 +57,8 @@ fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fu
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
-            int64_t at = i * rows->batch;
-            loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
+            int64_t at = i * rows->refs;
+            loss_row_f32(loss, rows->refs, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
         }
     add_groups(sums, sums_out);
     return FUT_OK;
@@ -74,7 +74,7 @@ fut_status fut_cpu_draw_triplets(fut_backend *bk, const fut_pair_rows *rows, con
     FUT_TRY(fut_cpu_check_dtype(bk, "draw_triplets", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++) {
-        const int64_t at = i * rows->batch;
+        const int64_t at = i * rows->refs;
         select_row_f32(rows, i, &all_pairs, NULL, kind + at);
         draw_row_f32(rows, i, miner, step, (float *)v + at, kind + at, draw + at);
     }
@@ -91,8 +91,8 @@ fut_status fut_cpu_drawn_loss(fut_backend *bk, const fut_pair_rows *rows, const 
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
-            const int64_t at = i * rows->batch;
-            drawn_loss_row_f32(loss, rows->batch, (const float *)v + at, kind + at, draw + at, (float *)g + at, sums[group]);
+            const int64_t at = i * rows->refs;
+            drawn_loss_row_f32(loss, rows->refs, (const float *)v + at, kind + at, draw + at, (float *)g + at, sums[group]);
         }
     add_groups(sums, sums_out);
     return FUT_OK;
@@ -107,7 +107,7 @@ fut_status fut_cpu_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const f
     FUT_TRY(fut_cpu_check_dtype(bk, "swap_loss", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t group = 0; group < SUM_GROUPS; group++)
-        for (int64_t r = rows->batch * group / SUM_GROUPS; r < rows->batch * (group + 1) / SUM_GROUPS; r++)
+        for (int64_t r = rows->refs * group / SUM_GROUPS; r < rows->refs * (group + 1) / SUM_GROUPS; r++)
             swap_loss_row_f32(rows, r, loss, v, kind, g, sums[group]);
     add_groups(sums, sums_out);
     return FUT_OK;
@@ -121,7 +121,7 @@ fut_status fut_cpu_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, co
     FUT_TRY(fut_cpu_check_dtype(bk, "row_loss_weigh", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        weigh_row_f32(loss, rows->batch, kind == NULL ? NULL : kind + i * rows->batch, total, (float *)g + i * rows->batch);
+        weigh_row_f32(loss, rows->refs, kind == NULL ? NULL : kind + i * rows->refs, total, (float *)g + i * rows->refs);
     return FUT_OK;
 }
 
@@ -147,20 +147,20 @@ fut_status fut_cpu_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype rea
 }
 
 fut_status fut_cpu_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
-                                         void *dh, fut_stream *s)
+                                         void *dr, fut_stream *s)
 {
     (void)s;
     FUT_TRY(fut_cpu_check_dtype(bk, "rows_times_transposed", FUT_F32, real));
-    fut_simd_matmul mm = {.rows = rows->batch,
+    fut_simd_matmul mm = {.rows = rows->refs,
                           .cols = rows->dim,
                           .k = rows->n,
                           .a = g,
                           .a_row = 1,
-                          .a_col = rows->batch,
+                          .a_col = rows->refs,
                           .b = h_rows,
                           .b_row = rows->dim,
                           .b_col = 1,
-                          .c = dh,
+                          .c = dr,
                           .c_row = rows->dim,
                           .alpha = 1};
     fut_cpu_matmul(fut_cpu_of(bk), &mm);

@@ -36,22 +36,23 @@ fut_status fut_cuda_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype re
     return FUT_CUDA(fut_cuda_launch_add_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
 }
 
-fut_status fut_cuda_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, void *sim, fut_stream *s)
+fut_status fut_cuda_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, const void *r, void *sim,
+                                    fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("similarity_rows", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_similarity_rows(rows, h, sim, fut_cuda_stream(bk, s)));
+    return FUT_CUDA(fut_cuda_launch_similarity_rows(rows, h, r, sim, fut_cuda_stream(bk, s)));
 }
 
-fut_status fut_cuda_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, double scale, const void *g, const void *h,
+fut_status fut_cuda_rows_times(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, double scale, const void *g, const void *r,
                                void *dh, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("rows_times", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_rows_times(rows, (float)scale, g, h, dh, fut_cuda_stream(bk, s)));
+    return FUT_CUDA(fut_cuda_launch_rows_times(rows, (float)scale, g, r, dh, fut_cuda_stream(bk, s)));
 }
 
 fut_status fut_cuda_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
-                                          void *dh, fut_stream *s)
+                                          void *dr, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("rows_times_transposed", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_rows_times_transposed(rows, g, h_rows, dh, fut_cuda_stream(bk, s)));
+    return FUT_CUDA(fut_cuda_launch_rows_times_transposed(rows, g, h_rows, dr, fut_cuda_stream(bk, s)));
 }

@@ -4,11 +4,11 @@
 
 _Static_assert((int)FUT_CUDA_ROWS_SCRATCH <= (int)FUT_CUDA_SCRATCH_BYTES, "a stream's scratch holds the partial sums");
 
-fut_status fut_cuda_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
-                            fut_stream *s)
+fut_status fut_cuda_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h,
+                            const void *ref_norm, const void *r, void *v, fut_stream *s)
 {
     FUT_TRY(fut_cuda_check_dtype("l2_rows", FUT_F32, real));
-    return FUT_CUDA(fut_cuda_launch_l2_rows(rows, norm, h, v, fut_cuda_stream(bk, s)));
+    return FUT_CUDA(fut_cuda_launch_l2_rows(rows, norm, h, ref_norm, r, v, fut_cuda_stream(bk, s)));
 }
 
 fut_status fut_cuda_select_pairs(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real, const void *v,

@@ -8,12 +8,12 @@
 #define REF_BODY "core/backend/ref/ref_rows.inc"
 #include "core/backend/ref/ref_twice.inc"
 
-fut_status fut_ref_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h, void *v,
-                           fut_stream *s)
+fut_status fut_ref_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h,
+                           const void *ref_norm, const void *r, void *v, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    FUT_REF_RUN(l2_rows, real, rows, norm, h, v);
+    FUT_REF_RUN(l2_rows, real, rows, norm, h, ref_norm, r, v);
 }
 
 fut_status fut_ref_select_pairs(fut_backend *bk, const fut_pair_rows *rows, const fut_row_miner *miner, fut_dtype real, const void *v,
@@ -81,9 +81,9 @@ fut_status fut_ref_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype rea
 }
 
 fut_status fut_ref_rows_times_transposed(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *g, const void *h_rows,
-                                         void *dh, fut_stream *s)
+                                         void *dr, fut_stream *s)
 {
     (void)bk;
     (void)s;
-    FUT_REF_RUN(rows_times_transposed, real, rows, g, h_rows, dh);
+    FUT_REF_RUN(rows_times_transposed, real, rows, g, h_rows, dr);
 }

@@ -222,7 +222,7 @@ FUT_KERNEL_FN void drawn_rows(int64_t n, int64_t batch, fut_row_loss k, const fl
 cudaError_t fut_cuda_launch_draw_triplets(const fut_pair_rows *rows, const fut_row_miner *miner, const fut_step_control *control, float *v,
                                           uint8_t *kind, fut_row_draw *draw, cudaStream_t stream)
 {
-    return FUT_LAUNCH_SYNC(draw_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->dim, rows->row, *miner, control,
+    return FUT_LAUNCH_SYNC(draw_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->refs, rows->dim, rows->row, *miner, control,
                            v, kind, draw);
 }
 
@@ -231,7 +231,7 @@ cudaError_t fut_cuda_launch_drawn_loss(const fut_pair_rows *rows, const fut_row_
 {
     double *const partial = static_cast<double *>(scratch);
     const cudaError_t error =
-        FUT_LAUNCH_SYNC(drawn_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, v, kind, draw, g, partial);
+        FUT_LAUNCH_SYNC(drawn_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->refs, *loss, v, kind, draw, g, partial);
     if (error != cudaSuccess) return error;
     const int64_t blocks = grid_of(rows->n).x;
     return FUT_LAUNCH_SYNC(add_partials, dim3(1), dim3(block), 0, stream, blocks, partial, sums);

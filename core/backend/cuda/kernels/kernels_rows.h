@@ -17,7 +17,8 @@ enum {
     FUT_CUDA_ROWS_SCRATCH = FUT_CUDA_ROWS_BLOCKS * FUT_CUDA_ROWS_SLOTS * 8
 };
 
-cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, float *v, cudaStream_t stream);
+cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, const float *ref_norm, const float *r,
+                                    float *v, cudaStream_t stream);
 cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, const fut_row_miner *miner, const float *v, uint8_t *kind,
                                          cudaStream_t stream);
 cudaError_t fut_cuda_launch_draw_triplets(const fut_pair_rows *rows, const fut_row_miner *miner, const fut_step_control *control, float *v,

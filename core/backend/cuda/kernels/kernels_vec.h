@@ -26,10 +26,10 @@ cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row
 cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 
 /* products.cu. The struct is host memory, read before the call returns. */
-cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, float *sim, cudaStream_t stream);
-cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, float *dh,
+cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, const float *r, float *sim, cudaStream_t stream);
+cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *r, float *dh,
                                        cudaStream_t stream);
-cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dh,
+cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dr,
                                                   cudaStream_t stream);
 
 /* vector.cu, step.cu: n > 0, but step_check may have none. */

@@ -85,24 +85,24 @@ dim3 grid_of(const sizes &size)
 
 } // namespace
 
-cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, float *sim, cudaStream_t stream)
+cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, const float *r, float *sim, cudaStream_t stream)
 {
-    const sizes size = {rows->n, rows->batch, rows->dim};
-    return FUT_LAUNCH_SYNC((product<false, true>), grid_of(size), dim3(side, side), 0, stream, size, rows->row, h, h, 1.0f, sim);
+    const sizes size = {rows->n, rows->refs, rows->dim};
+    return FUT_LAUNCH_SYNC((product<false, true>), grid_of(size), dim3(side, side), 0, stream, size, rows->row, h, r, 1.0f, sim);
 }
 
-cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, float *dh,
+cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *r, float *dh,
                                        cudaStream_t stream)
 {
-    const sizes size = {rows->n, rows->dim, rows->batch};
+    const sizes size = {rows->n, rows->dim, rows->refs};
     const int64_t *all = nullptr;
-    return FUT_LAUNCH_SYNC((product<false, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h, scale, dh);
+    return FUT_LAUNCH_SYNC((product<false, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, r, scale, dh);
 }
 
-cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dh,
+cudaError_t fut_cuda_launch_rows_times_transposed(const fut_pair_rows *rows, const float *g, const float *h_rows, float *dr,
                                                   cudaStream_t stream)
 {
-    const sizes size = {rows->batch, rows->dim, rows->n};
+    const sizes size = {rows->refs, rows->dim, rows->n};
     const int64_t *all = nullptr;
-    return FUT_LAUNCH_SYNC((product<true, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h_rows, 1.0f, dh);
+    return FUT_LAUNCH_SYNC((product<true, false>), grid_of(size), dim3(side, side), 0, stream, size, all, g, h_rows, 1.0f, dr);
 }

@@ -209,40 +209,41 @@ FUT_DEVICE_FN void mine_by_bounds(const fut_row_miner &m, int64_t batch, const f
             kind[j] = static_cast<uint8_t>(FUT_PAIR_LEFT_OUT);
 }
 
-FUT_KERNEL_FN void select_pairs(int64_t n, int64_t batch, const int64_t *row, const int64_t *label, const int64_t *image, fut_row_miner m,
-                                const float *v, uint8_t *kind)
+FUT_KERNEL_FN void select_pairs(fut_pair_rows rows, fut_row_miner m, const float *v, uint8_t *kind)
 {
     FUT_SHARED(double, scratch, 32);
-    for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
-        const int64_t place = row[i], my_label = label[place], my_image = image[place];
-        uint8_t *const mine = kind + i * batch;
-        for (int64_t j = threadIdx.x; j < batch; j += block) {
-            const bool itself = j == place || image[j] == my_image;
-            mine[j] = static_cast<uint8_t>(itself ? FUT_PAIR_LEFT_OUT : label[j] == my_label ? FUT_PAIR_POSITIVE : FUT_PAIR_NEGATIVE);
-        }
+    const int64_t refs = rows.refs;
+    const int64_t *const ref_label = rows.ref_label ? rows.ref_label : rows.label;
+    const int64_t *const ref_image = rows.ref_label ? rows.ref_image : rows.image;
+    for (int64_t i = blockIdx.x; i < rows.n; i += gridDim.x) {
+        const int64_t place = rows.row[i], label = rows.label[place], image = rows.image[place];
+        uint8_t *const mine = kind + i * refs;
+        for (int64_t j = threadIdx.x; j < refs; j += block)
+            mine[j] = fut_row_pair_kind(label, image, ref_label[j], ref_image[j]);
         if (m.kind == FUT_MINER_EASY_HARD)
-            mine_easy_hard(m, batch, v + i * batch, mine, scratch);
+            mine_easy_hard(m, refs, v + i * refs, mine, scratch);
         else if (m.kind != FUT_MINER_ALL_PAIRS)
-            mine_by_bounds(m, batch, v + i * batch, mine, scratch);
+            mine_by_bounds(m, refs, v + i * refs, mine, scratch);
     }
 }
 
 /* Where two rows nearly agree, 2 - 2 s has few digits left: their difference has all. */
-FUT_KERNEL_FN void l2_rows(int64_t n, int64_t batch, int64_t dim, const int64_t *row, const float *norm, const float *h, float *v)
+FUT_KERNEL_FN void l2_rows(int64_t n, int64_t refs, int64_t dim, const int64_t *row, const float *norm, const float *h,
+                           const float *ref_norm, const float *r, float *v)
 {
     for (int64_t i = blockIdx.x; i < n; i += gridDim.x) {
         const int64_t place = row[i];
         const double mine = fut_row_unit_square(norm[place]);
-        for (int64_t j = threadIdx.x; j < batch; j += block) {
-            double square = mine + fut_row_unit_square(norm[j]) - 2 * static_cast<double>(v[i * batch + j]);
+        for (int64_t j = threadIdx.x; j < refs; j += block) {
+            double square = mine + fut_row_unit_square(ref_norm[j]) - 2 * static_cast<double>(v[i * refs + j]);
             if (square < FUT_ROW_NEAR) {
                 square = 0;
                 for (int64_t c = 0; c < dim; c++) {
-                    const double d = static_cast<double>(h[place * dim + c]) - static_cast<double>(h[j * dim + c]);
+                    const double d = static_cast<double>(h[place * dim + c]) - static_cast<double>(r[j * dim + c]);
                     square += d * d;
                 }
             }
-            v[i * batch + j] = static_cast<float>(sqrt(square));
+            v[i * refs + j] = static_cast<float>(sqrt(square));
         }
     }
 }
@@ -251,7 +252,7 @@ template <fut_row_loss_kind loss_kind>
 cudaError_t launch_loss_rows(const fut_pair_rows *rows, const fut_row_loss *loss, const float *v, const uint8_t *kind, float *g,
                              double *partial, cudaStream_t stream)
 {
-    return FUT_LAUNCH_SYNC((loss_rows<loss_kind>), grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, v, kind, g,
+    return FUT_LAUNCH_SYNC((loss_rows<loss_kind>), grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->refs, *loss, v, kind, g,
                            partial);
 }
 
@@ -287,9 +288,9 @@ cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_l
                                       double *sums, void *scratch, cudaStream_t stream)
 {
     double *const partial = static_cast<double *>(scratch);
-    const dim3 grid = grid_of(rows->batch);
+    const dim3 grid = grid_of(rows->refs);
     const cudaError_t error =
-        FUT_LAUNCH_SYNC(swap_rows, grid, dim3(block), 0, stream, rows->n, rows->batch, rows->row, *loss, v, kind, g, partial);
+        FUT_LAUNCH_SYNC(swap_rows, grid, dim3(block), 0, stream, rows->n, rows->refs, rows->row, *loss, v, kind, g, partial);
     if (error != cudaSuccess) return error;
     const int64_t blocks = grid.x;
     return FUT_LAUNCH_SYNC(add_partials, dim3(1), dim3(block), 0, stream, blocks, partial, sums);
@@ -298,17 +299,18 @@ cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_l
 cudaError_t fut_cuda_launch_row_loss_weigh(const fut_pair_rows *rows, const fut_row_loss *loss, const uint8_t *kind, const double *total,
                                            float *g, cudaStream_t stream)
 {
-    return FUT_LAUNCH(weigh_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, *loss, kind, total, g);
+    return FUT_LAUNCH(weigh_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->refs, *loss, kind, total, g);
 }
 
 cudaError_t fut_cuda_launch_select_pairs(const fut_pair_rows *rows, const fut_row_miner *miner, const float *v, uint8_t *kind,
                                          cudaStream_t stream)
 {
-    return FUT_LAUNCH_SYNC(select_pairs, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->row, rows->label,
-                           rows->image, *miner, v, kind);
+    return FUT_LAUNCH_SYNC(select_pairs, grid_of(rows->n), dim3(block), 0, stream, *rows, *miner, v, kind);
 }
 
-cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, float *v, cudaStream_t stream)
+cudaError_t fut_cuda_launch_l2_rows(const fut_pair_rows *rows, const float *norm, const float *h, const float *ref_norm, const float *r,
+                                    float *v, cudaStream_t stream)
 {
-    return FUT_LAUNCH(l2_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->batch, rows->dim, rows->row, norm, h, v);
+    return FUT_LAUNCH(l2_rows, grid_of(rows->n), dim3(block), 0, stream, rows->n, rows->refs, rows->dim, rows->row, norm, h, ref_norm, r,
+                      v);
 }
