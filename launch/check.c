@@ -213,7 +213,7 @@ static fut_status train(const fut_check_plan *plan, fut_children *children, cons
     FUT_TRY_GOTO(fut_str_printf(&output, "%s.txt", run), out);
     FUT_TRY_GOTO(FUT_NEW(&cmd), out);
     FUT_TRY_GOTO(make_command(plan, run, ranks, until, cmd), out);
-    st = fut_child_run(children, cmd->words, fut_str_text(&output), &c->exit_code);
+    st = fut_child_run(children, cmd->words, fut_str_text(&output), NULL, &c->exit_code);
     if (st == FUT_ERR_NO_INPUT) { /* no mpirun on this machine */
         c->verdict = FUT_CHECK_NOT_TRIED;
         st = fut_str_printf(&c->why, "%s", fut_trail_message());

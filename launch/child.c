@@ -2,6 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,29 +89,76 @@ static int exit_code(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-fut_status fut_child_run(fut_children *children, char *const argv[], const char *output, int *code_out)
+/* The next signal, for at most `seconds`; 0: none came. */
+static int next_signal(const fut_children *children, double seconds)
+{
+    struct timespec wait = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    int number = sigtimedwait(&children->watched, NULL, &wait);
+    return number > 0 && number != SIGCHLD ? number : 0;
+}
+
+fut_status fut_child_run(fut_children *children, char *const argv[], const char *output, const fut_child_guard *guard, int *code_out)
 {
     pid_t child = -1;
     int status = 0;
+    int verdict = 0;
     FUT_TRY(spawn(children, argv, output, &child));
     if (children->asked != 0) (void)kill(child, (int)children->stop);
     for (;;) {
         pid_t ended = waitpid(child, &status, WNOHANG);
         if (ended == child) break;
         if (ended < 0 && errno != EINTR) return fut_file_errno("wait for", argv[0], errno);
-        int number = sigwaitinfo(&children->watched, NULL);
-        if (number > 0 && number != SIGCHLD) pass_on(children, number, child);
+        int number = next_signal(children, FUT_CHILD_LOOK_S);
+        if (number != 0) pass_on(children, number, child);
+        if (guard != NULL && verdict == 0) {
+            verdict = guard->look(guard->context);
+            if (verdict != 0) (void)kill(-child, SIGKILL);
+        }
     }
-    *code_out = exit_code(status);
+    *code_out = verdict != 0 ? verdict : exit_code(status);
     return FUT_OK;
+}
+
+/* Take the ends of children that have ended; returns how many still run. */
+static int collect(pid_t *child, int n, int *codes_out)
+{
+    int left = 0;
+    for (int i = 0; i < n; i++) {
+        int status = 0;
+        if (child[i] > 0 && waitpid(child[i], &status, WNOHANG) == child[i]) {
+            codes_out[i] = exit_code(status);
+            child[i] = 0;
+        }
+        left += child[i] > 0;
+    }
+    return left;
+}
+
+fut_status fut_child_run_all(fut_children *children, char *const *const argvs[], int n, double seconds, int *codes_out)
+{
+    fut_status st = FUT_OK;
+    pid_t *child = NULL;
+    double until = fut_clock_now() + seconds;
+    FUT_TRY(FUT_NEW_ARRAY(n, &child));
+    for (int i = 0; i < n && st == FUT_OK; i++)
+        st = spawn(children, argvs[i], "/dev/null", &child[i]);
+    while (collect(child, n, codes_out) > 0) {
+        double left = until - fut_clock_now();
+        if (left <= 0 || children->asked != 0 || st != FUT_OK)
+            for (int i = 0; i < n; i++)
+                if (child[i] > 0) (void)kill(-child[i], SIGKILL);
+        int number = next_signal(children, left > 0 ? left : FUT_CHILD_LOOK_S);
+        if (number != 0 && number != SIGUSR2) pass_on(children, number, 0);
+    }
+    fut_mem_free(child);
+    return st;
 }
 
 void fut_child_sleep(fut_children *children, double seconds)
 {
     double until = fut_clock_now() + seconds;
     for (double left = seconds; left > 0 && children->asked == 0; left = until - fut_clock_now()) {
-        struct timespec wait = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
-        int number = sigtimedwait(&children->watched, NULL, &wait);
-        if (number > 0 && number != SIGCHLD && number != SIGUSR2) pass_on(children, number, 0);
+        int number = next_signal(children, left);
+        if (number != 0 && number != SIGUSR2) pass_on(children, number, 0);
     }
 }

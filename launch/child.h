@@ -30,10 +30,23 @@ typedef struct fut_children {
 void fut_child_begin(fut_children *children, fut_child_stop stop);
 void fut_child_end(fut_children *children);
 
-/* Run argv (NULL-terminated, found in PATH) to its end. output: a file for its output and messages, NULL: where ours go.
+/* Someone who looks after a child every FUT_CHILD_LOOK_S seconds: what he returns, if not 0, is the child's exit code from then on, and its
+ * whole process group is killed. */
+enum { FUT_CHILD_LOOK_S = 2 };
+typedef struct fut_child_guard {
+    int (*look)(void *context);
+    void *context;
+} fut_child_guard;
+
+/* Run argv (NULL-terminated, found in PATH) to its end. output: a file for its output and messages, NULL: where ours go. guard may be NULL.
  * code_out: its exit status, 128 + number where a signal ended it. A signal to stop that came before is delivered to it at once.
  * Errors: FUT_ERR_NO_INPUT where there is no such program; FUT_ERR_PERMISSION, FUT_ERR_CANT_CREATE, FUT_ERR_NO_MEMORY. */
-fut_status fut_child_run(fut_children *children, char *const argv[], const char *output, int *code_out) FUT_MUST_CHECK;
+fut_status fut_child_run(fut_children *children, char *const argv[], const char *output, const fut_child_guard *guard,
+                         int *code_out) FUT_MUST_CHECK;
+
+/* Run n commands at once with no output, for at most `seconds`. codes_out [n]: exit codes; of one that was killed then, 128 + SIGKILL.
+ * Errors: as fut_child_run, with none left running. */
+fut_status fut_child_run_all(fut_children *children, char *const *const argvs[], int n, double seconds, int *codes_out) FUT_MUST_CHECK;
 
 /* Sleep, or less where a signal to stop comes. */
 void fut_child_sleep(fut_children *children, double seconds);

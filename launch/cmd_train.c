@@ -30,8 +30,7 @@ static fut_status print_keys(void)
     return st;
 }
 
-/* NULL config with FUT_OK: --help was printed. */
-static fut_status read_config(int argc, char **argv, int64_t *until_out, fut_config **config_out)
+fut_status fut_cmd_train_read(int argc, char **argv, int64_t *until_out, fut_config **config_out)
 {
     fut_status st = FUT_OK;
     fut_args *args = NULL;
@@ -51,7 +50,7 @@ static fut_status train(fut_comm *comm, int argc, char **argv)
 {
     fut_config *config = NULL;
     int64_t until = 0;
-    fut_status st = fut_comm_agree(comm, read_config(argc, argv, &until, &config));
+    fut_status st = fut_comm_agree(comm, fut_cmd_train_read(argc, argv, &until, &config));
     if (st == FUT_OK && config != NULL) {
         fut_comm_set_deadline(comm, config->train.deadline);
         st = fut_train(config, comm, until);

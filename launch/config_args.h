@@ -12,4 +12,7 @@
 /* Load path with --set, then lint with --allow. Owns: *config_out. */
 fut_status fut_config_from_args(const fut_args *args, const char *path, fut_config **config_out) FUT_MUST_CHECK;
 
+/* The configuration and --until of `futago train ...`; argv[0] is "train". *config_out stays NULL where --help was printed. */
+fut_status fut_cmd_train_read(int argc, char **argv, int64_t *until_out, fut_config **config_out) FUT_MUST_CHECK;
+
 #endif

@@ -33,8 +33,9 @@ fut_status fut_run_checkpoint_path(const char *run, int64_t step, fut_str *text_
     return fut_str_printf(text_out, "%s/checkpoints/step-%09" PRId64 ".h5", run, step);
 }
 
-/* The lock file names its owner. Its flock says whether that owner lives on this host; on another host (where flock may not reach) the
- * owner's name is all there is, and a person must decide. */
+/* The lock file names its owner: "process 12 on host3", and the job where one is known (FUTAGO_JOB, from `futago run` and launch/slurm.sh).
+ * Its flock says whether that owner lives on this host; on another host (where flock may not reach) the owner's name is all there is: an
+ * earlier start of the same job has ended, or this one would not have begun; of any other a person must decide. */
 static fut_status refuse_locked(const char *path, const char *owner)
 {
     return FUT_FAIL(
@@ -43,21 +44,33 @@ static fut_status refuse_locked(const char *path, const char *owner)
         owner[0] != '\0' ? owner : "another process");
 }
 
+/* Does `word` stand in owner behind `mark`, as a whole? */
+static bool is_of(const char *owner, const char *mark, const char *word)
+{
+    const char *at = strstr(owner, mark);
+    if (at == NULL) return false;
+    at += strlen(mark);
+    size_t length = strlen(word);
+    return strncmp(at, word, length) == 0 && (at[length] == '\0' || at[length] == ' ');
+}
+
 static fut_status take_lock(fut_run_folder *folder)
 {
     const char *path = fut_str_text(&folder->lock_path);
     char host[256] = "";
     char owner[LOCK_TEXT_MAX] = "";
     char mine[LOCK_TEXT_MAX];
+    const char *job = getenv("FUTAGO_JOB");
     (void)gethostname(host, sizeof host - 1);
     folder->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (folder->lock_fd < 0) return fut_file_errno("create", path, errno);
     ssize_t got = read(folder->lock_fd, owner, sizeof owner - 1);
     if (got > 0) owner[strcspn(owner, "\n")] = '\0';
     if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) != 0) return refuse_locked(path, owner);
-    const char *owner_host = strstr(owner, " on ");
-    if (owner_host != NULL && strcmp(owner_host + 4, host) != 0) return refuse_locked(path, owner);
-    (void)snprintf(mine, sizeof mine, "process %ld on %s\n", (long)getpid(), host);
+    if (strstr(owner, " on ") != NULL && !is_of(owner, " on ", host) && !(job != NULL && is_of(owner, " of job ", job)))
+        return refuse_locked(path, owner);
+    (void)snprintf(mine, sizeof mine, "process %ld on %s%s%s\n", (long)getpid(), host, job != NULL ? " of job " : "",
+                   job != NULL ? job : "");
     if (ftruncate(folder->lock_fd, 0) != 0 || pwrite(folder->lock_fd, mine, strlen(mine), 0) != (ssize_t)strlen(mine))
         return fut_file_errno("write", path, errno);
     return FUT_OK;

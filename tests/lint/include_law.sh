@@ -57,7 +57,7 @@ third 'yaml\.h' 'core/base/yaml\.c:'
 third 'xxhash' 'core/base/hash\.c:|data/'
 third 'cjson/' 'core/base/|core/nn/safetensors\.c:|core/nn/weights\.c:|launch/'
 
-known='assert|cpuid|ctype|cublasLt|cuda_[a-z0-9_]+|cudnn|dirent|dlfcn|errno|fcntl|fenv|float|ftw|immintrin|inttypes|jerror|jpeglib|limits|math|mpi|hdf5|ifaddrs|nccl|omp|pthread|sched|setjmp|signal|spawn|spng|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|turbojpeg|unistd|xxhash|yaml'
+known='assert|cpuid|ctype|cublasLt|cuda_[a-z0-9_]+|cudnn|dirent|dlfcn|errno|fcntl|fenv|float|ftw|immintrin|inttypes|jerror|jpeglib|limits|math|mpi|hdf5|ifaddrs|nccl|netdb|omp|pthread|sched|setjmp|signal|spawn|spng|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|turbojpeg|unistd|xxhash|yaml'
 bad=$(grep -rnE '^ *# *include <' core data dist launch --include=*.c --include=*.h --include=*.inc --include=*.cu --include=*.cuh |
     grep -vE "include <(($known)\.h|net/if\.h|sys/[a-z]+\.h|cjson/cJSON\.h|oneapi/dnnl/dnnl\.h|webp/decode\.h)>" || true)
 [ -z "$bad" ] || complain "a library that README's table of dependencies does not have:

@@ -19,7 +19,7 @@ static int run_shell(fut_children *children, const char *script, const char *out
     char *argv[] = {shell, option, text, NULL};
     int code = -1;
     (void)snprintf(text, sizeof text, "%s", script);
-    FUT_TEST_OK(fut_child_run(children, argv, output, &code));
+    FUT_TEST_OK(fut_child_run(children, argv, output, NULL, &code));
     return code;
 }
 
@@ -36,7 +36,7 @@ static void it_ends_with_a_code(void **state)
     assert_int_equal(run_shell(&children, "kill -KILL $$", NULL), 128 + SIGKILL);
     /* Nothing to read, and the shell's own signals are not blocked. */
     assert_int_equal(run_shell(&children, "read x && exit 1; kill -TERM $$; exit 2", NULL), 128 + SIGTERM);
-    FUT_TEST_FAILS(fut_child_run(&children, argv, NULL, &code), FUT_ERR_NO_INPUT, "no-such-program-here: no such program");
+    FUT_TEST_FAILS(fut_child_run(&children, argv, NULL, NULL, &code), FUT_ERR_NO_INPUT, "no-such-program-here: no such program");
     assert_int_equal(children.asked, 0);
     fut_child_end(&children);
 }
@@ -104,6 +104,57 @@ static void a_second_stop_is_meant(void **state)
     fut_child_end(&children);
 }
 
+static int give_up(void *context)
+{
+    int *looks = context;
+    return ++*looks == 2 ? 74 : 0;
+}
+
+static void a_guard_ends_it_and_all_it_started(void **state)
+{
+    (void)state;
+    fut_children children;
+    int looks = 0;
+    int code = 0;
+    char shell[] = "sh";
+    char option[] = "-c";
+    char text[] = "trap '' TERM USR1; sleep 60; sleep 60";
+    char *argv[] = {shell, option, text, NULL};
+    const fut_child_guard guard = {give_up, &looks};
+    double begun = fut_clock_now();
+    fut_child_begin(&children, FUT_CHILD_STOP_USR1);
+    FUT_TEST_OK(fut_child_run(&children, argv, NULL, &guard, &code));
+    fut_child_end(&children);
+    assert_int_equal(code, 74);
+    assert_true(fut_clock_now() - begun < 30);
+}
+
+static void many_run_at_once(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    static char text[N][64] = {"exit 0", "exit 255", "sleep 60; exit 0"};
+    static char shell[] = "sh";
+    static char option[] = "-c";
+    char *argv[N][4];
+    char *const *argvs[N];
+    int codes[N];
+    fut_children children;
+    for (int i = 0; i < N; i++) {
+        argv[i][0] = shell;
+        argv[i][1] = option;
+        argv[i][2] = text[i];
+        argv[i][3] = NULL;
+        argvs[i] = argv[i];
+    }
+    fut_child_begin(&children, FUT_CHILD_STOP_USR1);
+    FUT_TEST_OK(fut_child_run_all(&children, argvs, N, 0.5, codes));
+    fut_child_end(&children);
+    assert_int_equal(codes[0], 0);
+    assert_int_equal(codes[1], 255);
+    assert_int_equal(codes[2], 128 + SIGKILL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +162,8 @@ int main(void)
         cmocka_unit_test(its_output_goes_to_a_file),
         cmocka_unit_test(a_stop_is_passed_on_in_the_callers_way),
         cmocka_unit_test(a_second_stop_is_meant),
+        cmocka_unit_test(a_guard_ends_it_and_all_it_started),
+        cmocka_unit_test(many_run_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,6 +129,15 @@ static void the_lock_keeps_a_second_out(void **state)
     fut_run_folder_close(&first);
     fut_test_write_file(path, "process 1 on elsewhere\n", 23);
     FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "in use by process 1 on elsewhere");
+    /* An earlier start of the same job is over; another job's may not be. */
+    fut_test_write_file(path, "process 1 on elsewhere of job 77\n", 33);
+    FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "in use by process 1 on elsewhere of job 77");
+    assert_int_equal(setenv("FUTAGO_JOB", "7", 1), 0);
+    FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "of job 77");
+    assert_int_equal(setenv("FUTAGO_JOB", "77", 1), 0);
+    FUT_TEST_OK(fut_run_folder_open(dir.path, &first));
+    fut_run_folder_close(&first);
+    assert_int_equal(unsetenv("FUTAGO_JOB"), 0);
     fut_test_dir_remove(&dir);
 }
 
