@@ -7,8 +7,6 @@
 
 #define REAL float
 #define FN(name) name##_f32
-#include "core/backend/host_row_loss.inc"
-
 #include "core/backend/host_drawn_loss.inc"
 
 /* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
@@ -22,7 +20,7 @@ fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype
     FUT_TRY(fut_cpu_check_dtype(bk, "l2_rows", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        l2_row_f32(rows, i, norm, h, ref_norm, r, (float *)v + i * rows->refs);
+        cpu->simd->l2_row(rows, i, norm, h, ref_norm, r, (float *)v + i * rows->refs);
     return FUT_OK;
 }
 
@@ -34,7 +32,7 @@ fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, cons
     FUT_TRY(fut_cpu_check_dtype(bk, "select_pairs", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        select_row_f32(rows, i, miner, (const float *)v + i * rows->refs, kind + i * rows->refs);
+        cpu->simd->select_row(rows, i, miner, (const float *)v + i * rows->refs, kind + i * rows->refs);
     return FUT_OK;
 }
 
@@ -58,7 +56,7 @@ fut_status fut_cpu_row_loss(fut_backend *bk, const fut_pair_rows *rows, const fu
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
             int64_t at = i * rows->refs;
-            loss_row_f32(loss, rows->refs, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
+            cpu->simd->loss_row(loss, rows->refs, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
         }
     add_groups(sums, sums_out);
     return FUT_OK;
@@ -75,7 +73,7 @@ fut_status fut_cpu_draw_triplets(fut_backend *bk, const fut_pair_rows *rows, con
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++) {
         const int64_t at = i * rows->refs;
-        select_row_f32(rows, i, &all_pairs, NULL, kind + at);
+        cpu->simd->select_row(rows, i, &all_pairs, NULL, kind + at);
         draw_row_f32(rows, i, miner, step, (float *)v + at, kind + at, draw + at);
     }
     return FUT_OK;
@@ -92,7 +90,8 @@ fut_status fut_cpu_drawn_loss(fut_backend *bk, const fut_pair_rows *rows, const 
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t i = rows->n * group / SUM_GROUPS; i < rows->n * (group + 1) / SUM_GROUPS; i++) {
             const int64_t at = i * rows->refs;
-            drawn_loss_row_f32(loss, rows->refs, (const float *)v + at, kind + at, draw + at, (float *)g + at, sums[group]);
+            drawn_loss_row_f32(loss, rows->refs, (const float *)v + at, draw + at, (float *)g + at, sums[group]);
+            cpu->simd->end_row(loss, rows->refs, (const float *)v + at, kind + at, (float *)g + at, sums[group]);
         }
     add_groups(sums, sums_out);
     return FUT_OK;
@@ -108,7 +107,7 @@ fut_status fut_cpu_swap_loss(fut_backend *bk, const fut_pair_rows *rows, const f
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t group = 0; group < SUM_GROUPS; group++)
         for (int64_t r = rows->refs * group / SUM_GROUPS; r < rows->refs * (group + 1) / SUM_GROUPS; r++)
-            swap_loss_row_f32(rows, r, loss, v, kind, g, sums[group]);
+            cpu->simd->swap_loss_row(rows, r, loss, v, kind, g, sums[group]);
     add_groups(sums, sums_out);
     return FUT_OK;
 }
@@ -121,7 +120,7 @@ fut_status fut_cpu_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, co
     FUT_TRY(fut_cpu_check_dtype(bk, "row_loss_weigh", FUT_F32, real));
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
-        weigh_row_f32(loss, rows->refs, kind == NULL ? NULL : kind + i * rows->refs, total, (float *)g + i * rows->refs);
+        cpu->simd->weigh_row(loss, rows->refs, kind == NULL ? NULL : kind + i * rows->refs, total, (float *)g + i * rows->refs);
     return FUT_OK;
 }
 

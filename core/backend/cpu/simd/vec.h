@@ -1,4 +1,4 @@
-/* Vectors of `LANES` floats: the only place that uses the compiler's vector types. Private to core/backend/cpu/simd.
+/* Vectors of `LANES` floats: the only place, with real.h, that uses the compiler's vector types. Private to core/backend/cpu/simd.
  *
  * LANES is also the channel block of activations: 16 with AVX-512, 8 otherwise (oneDNN's own choice; without AVX the compiler splits a
  * vector in two). */
