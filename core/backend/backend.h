@@ -87,7 +87,7 @@ typedef struct fut_se_desc {
 typedef struct fut_op_args {
     const void *x;          /* input activation (plain [n, k] for linear) */
     const void *residual;   /* second input activation or NULL */
-    void *y;                /* output; norm_act backward may read it */
+    void *y;                /* output */
     const void *param[4];   /* plain parameters in the order of the row */
     const void *dy;         /* gradient of y */
     void *dx;               /* gradient of x, overwritten */
@@ -107,6 +107,8 @@ typedef struct fut_op_ops {
     fut_status (*prepare)(fut_op *op, const fut_op_args *args);
     fut_status (*forward)(fut_op *op, const fut_op_args *args);      /* training */
     fut_status (*forward_eval)(fut_op *op, const fut_op_args *args); /* inference; NULL: same as forward */
+    /* y once more, the same bits, from x and saved, for a backward that reads it and did not want to keep it; NULL: y must be kept. */
+    fut_status (*forward_again)(fut_op *op, const fut_op_args *args);
     fut_status (*backward_data)(fut_op *op,
                                 const fut_op_args *args); /* dx (and dresidual); norm_act and squeeze_excite also write dparam here */
     fut_status (*backward_params)(fut_op *op, const fut_op_args *args); /* dparam; NULL if backward_data writes them or there are none */

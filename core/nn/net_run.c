@@ -48,9 +48,9 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
     const fut_node *n = &net->graph->nodes[node];
     const fut_plan_node *p = &w->plan->nodes[node];
     *args = (fut_op_args){
-        .x = resolve(w, p->x),
-        .residual = resolve(w, p->residual),
-        .y = resolve(w, p->y),
+        .x = resolve(w, w->leaf ? p->late_x : p->x),
+        .residual = resolve(w, w->leaf ? p->late_residual : p->residual),
+        .y = resolve(w, w->leaf ? p->late_y : p->y),
         .saved = resolve(w, p->saved),
         .scratch = resolve(w, w->plan->scratch),
     };
@@ -173,11 +173,24 @@ static int64_t unfinished_end(const fut_graph *graph, int node)
     return end;
 }
 
+/* Values that a node's backward reads and that were not kept. */
+static fut_status make_again(const walk *w, const fut_plan_node *reader)
+{
+    for (int k = 0; k < reader->agains; k++) {
+        fut_op *op = w->plan->nodes[reader->again[k]].op;
+        fut_op_args args;
+        bind_node(w, reader->again[k], &args);
+        FUT_TRY(op->ops->forward_again(op, &args));
+    }
+    return FUT_OK;
+}
+
 static fut_status walk_backward(const walk *w, const fut_net_progress *progress)
 {
     for (int i = w->plan->node_count - 1; i >= 0; i--) {
         const fut_plan_node *p = &w->plan->nodes[i];
         fut_op_args args;
+        FUT_TRY(make_again(w, p));
         bind_node(w, i, &args);
         if (!p->op) {
             FUT_TRY(immediate_backward(w, i, &args));

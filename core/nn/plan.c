@@ -3,7 +3,7 @@
 #include "core/base/mem.h"
 #include "core/nn/buffers_impl.h"
 
-#include <limits.h>
+#include <string.h>
 
 /* Buffers are planned by index; places are filled in once their offsets are known. */
 enum { NO_BUFFER = -1, CALLER_BUFFER = -2 };
@@ -16,10 +16,12 @@ typedef struct planner {
     fut_buffer *buffers;
     int buffer_count;
     int *value;    /* buffer of each value */
+    int *late;     /* where backward finds it: there, or where it is made again, or NO_BUFFER */
     int *gradient; /* buffer of each value's gradient */
     struct node_buffers {
         int saved, dy, dx, dresidual;
         int sum_x, sum_residual; /* what dx and the gradient of the residual are added to, or NO_BUFFER */
+        int again[FUT_PLAN_AGAIN_MAX], agains;
     } * node;
     int scratch, batch;
 } planner;
@@ -64,8 +66,8 @@ static void keep_until(planner *p, int buffer, int time)
     if (buffer >= 0 && p->buffers[buffer].last < time) p->buffers[buffer].last = time;
 }
 
-/* Whether a node's backward reads `value`: a convolution, squeeze-excite and linear their input; norm_act its input, its output (a kernel
- * may want either) and a residual inside the activation; a max pool its input and its output. */
+/* Whether a node's backward reads `value`: a convolution, squeeze-excite and linear their input; norm_act its input and a residual inside
+ * the activation; a max pool its input and its output. */
 static bool backward_reads(const fut_node *node, fut_value value)
 {
     switch (node->kind) {
@@ -74,7 +76,7 @@ static bool backward_reads(const fut_node *node, fut_value value)
     case FUT_NODE_LINEAR:
         return value == node->x;
     case FUT_NODE_NORM_ACT:
-        return value == node->x || value == node->y || (value == node->residual && !node->norm_act.residual_after);
+        return value == node->x || (value == node->residual && !node->norm_act.residual_after);
     case FUT_NODE_MAX_POOL:
         return value == node->x || value == node->y;
     case FUT_NODE_GLOBAL_POOL:
@@ -83,6 +85,20 @@ static bool backward_reads(const fut_node *node, fut_value value)
         break;
     }
     return false;
+}
+
+/* The node that makes a value: they stand in order, after the images. */
+static int maker_of(fut_value value)
+{
+    return value - 1;
+}
+
+/* Is a value made again for the backward rather than kept? Not one with a residual, which would have to be there too. */
+static bool is_made_again(const planner *p, fut_value value)
+{
+    if (!p->plan->training || value == 0) return false;
+    const fut_op *op = p->plan->nodes[maker_of(value)].op;
+    return op && op->ops->forward_again && p->graph->nodes[maker_of(value)].residual == FUT_VALUE_NONE;
 }
 
 static fut_status plan_op(planner *p, int index, fut_op **op_out)
@@ -175,12 +191,39 @@ static void plan_values(planner *p)
         fut_value touched[3] = {node->x, node->residual, node->y};
         for (int k = 0; k < 3; k++) {
             if (touched[k] == FUT_VALUE_NONE) continue;
-            bool again = p->plan->training && backward_reads(node, touched[k]);
-            keep_until(p, p->value[touched[k]], again ? backward_time(graph, i) : forward_time(i));
+            bool crosses = p->plan->training && backward_reads(node, touched[k]) && !is_made_again(p, touched[k]);
+            keep_until(p, p->value[touched[k]], crosses ? backward_time(graph, i) : forward_time(i));
         }
     }
     for (int v = 0; v < graph->value_count; v++)
         if (p->value[v] >= 0 && p->buffers[p->value[v]].last > turn) p->buffers[p->value[v]].region = FUT_REGION_SLOT;
+}
+
+/* `value` is there for the backward of node `reader`: kept, or made again by now. What it is made from is there: its maker's own backward,
+ * which comes later, reads that. */
+static void have_late(planner *p, fut_value value, int reader)
+{
+    int time = backward_time(p->graph, reader);
+    struct node_buffers *b = &p->node[reader];
+    if (p->late[value] == NO_BUFFER) {
+        have_late(p, p->graph->nodes[maker_of(value)].x, reader);
+        p->late[value] = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, value), time, time);
+        b->again[b->agains++] = maker_of(value);
+    }
+    if (p->late[value] != p->value[value]) keep_until(p, p->late[value], time);
+}
+
+static void plan_again(planner *p)
+{
+    const fut_graph *graph = p->graph;
+    for (int v = 0; v < graph->value_count; v++)
+        p->late[v] = is_made_again(p, v) ? NO_BUFFER : p->value[v];
+    for (int i = graph->node_count - 1; i >= 0; i--) {
+        const fut_node *node = &graph->nodes[i];
+        fut_value touched[3] = {node->x, node->residual, node->y};
+        for (int k = 0; k < 3; k++)
+            if (touched[k] != FUT_VALUE_NONE && backward_reads(node, touched[k])) have_late(p, touched[k], i);
+    }
 }
 
 /* The gradient of `value` gets a contribution at `time`. The first one is written in place; a later one goes to a buffer of its own and is
@@ -256,6 +299,11 @@ static void fill_places(planner *p)
         out->y = place_of(p, p->value[node->y]);
         out->saved = place_of(p, b->saved);
         if (!plan->training) continue;
+        out->late_x = place_of(p, p->late[node->x]);
+        out->late_residual = place_of(p, node->residual == FUT_VALUE_NONE ? NO_BUFFER : p->late[node->residual]);
+        out->late_y = place_of(p, p->late[node->y]);
+        out->agains = b->agains;
+        memcpy(out->again, b->again, sizeof out->again);
         out->dy = place_of(p, b->dy);
         out->dx = place_of(p, b->dx);
         out->dresidual = place_of(p, b->dresidual);
@@ -268,11 +316,13 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
 {
     fut_status st = FUT_OK;
     planner p = {.bk = bk, .spec = spec, .graph = graph};
-    int buffers_max = 2 + graph->value_count + 3 * graph->node_count; /* scratch, batch; values; saved, dx and dresidual of each node */
+    /* scratch, batch; values, early and late; saved, dx and dresidual of each node */
+    int buffers_max = 2 + 2 * graph->value_count + 3 * graph->node_count;
     FUT_TRY_GOTO(FUT_NEW(&p.plan), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.plan->nodes), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.node), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->value_count, &p.value), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->value_count, &p.late), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->value_count, &p.gradient), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(buffers_max, &p.buffers), out);
     p.plan->n = n;
@@ -280,7 +330,10 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
     p.plan->node_count = graph->node_count;
     FUT_TRY_GOTO(plan_ops(&p), out);
     plan_values(&p);
-    if (training) plan_gradients(&p);
+    if (training) {
+        plan_again(&p);
+        plan_gradients(&p);
+    }
     FUT_TRY_GOTO(fut_buffers_place(p.buffers, p.buffer_count, FUT_REGIONS, p.plan->region_bytes), out);
     fill_places(&p);
     *plan_out = p.plan;
@@ -289,6 +342,7 @@ out:
     fut_plan_destroy(&p.plan);
     fut_mem_free(p.node);
     fut_mem_free(p.value);
+    fut_mem_free(p.late);
     fut_mem_free(p.gradient);
     fut_mem_free(p.buffers);
     return st;

@@ -6,8 +6,9 @@
  *   shared   everything else, one for all slots: activations of inference, gradients of activations, scratch
  *
  * Time runs 0 (images), 1..N (node i forward at i + 1), N+1..2N (node i backward at 2N - i). A value whose life crosses from forward to
- * backward is in the slot. Which values a node reads in its backward is one function in plan.c; whoever wants to recompute a value rather
- * than keep it changes that. */
+ * backward is in the slot. A value that its op can make again (fut_op_ops.forward_again: the output of a batch norm and activation, from
+ * the convolution's output that is kept anyway) does not cross: it is made again, in shared memory, just before the first backward that
+ * reads it, which halves the slot. */
 #ifndef FUT_CORE_NN_PLAN_IMPL_H
 #define FUT_CORE_NN_PLAN_IMPL_H
 
@@ -27,11 +28,15 @@ typedef struct fut_plan_sum {
     fut_place from, to;
 } fut_plan_sum;
 
+enum { FUT_PLAN_AGAIN_MAX = 4 };
+
 typedef struct fut_plan_node {
     fut_op *op; /* NULL for immediate kernels: linear, flatten, unflatten */
     fut_place x, residual, y, saved;
-    fut_place dy, dx, dresidual;      /* dresidual: NONE where the gradient of the residual is dy */
-    fut_plan_sum sum_x, sum_residual; /* after the node's backward */
+    fut_place late_x, late_residual, late_y; /* the same in backward */
+    int again[FUT_PLAN_AGAIN_MAX], agains;   /* nodes whose output is made again before this one's backward, in this order */
+    fut_place dy, dx, dresidual;             /* dresidual: NONE where the gradient of the residual is dy */
+    fut_plan_sum sum_x, sum_residual;        /* after the node's backward */
 } fut_plan_node;
 
 typedef struct fut_plan {

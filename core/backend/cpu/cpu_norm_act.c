@@ -216,6 +216,23 @@ static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
     return FUT_OK;
 }
 
+static fut_status norm_act_forward_again(fut_op *op, const fut_op_args *args)
+{
+    const cpu_norm_act *norm = (const cpu_norm_act *)op;
+    const float *mean = args->saved;
+    norm_walk walk = {
+        .norm = norm,
+        .args = args,
+        .cut = cut_scratch(norm, args->scratch),
+        .mean = mean,
+        .inv = mean + norm->channels,
+        .join = fold_block,
+        .second = apply_plane,
+    };
+    run_walk(&walk);
+    return FUT_OK;
+}
+
 static const void *residual_inside(const norm_walk *walk)
 {
     return walk->norm->desc.residual && !walk->norm->desc.residual_after ? walk->args->residual : NULL;
@@ -314,6 +331,7 @@ static fut_status norm_act_backward(fut_op *op, const fut_op_args *args)
 static const fut_op_ops norm_act_ops = {
     .forward = norm_act_forward,
     .forward_eval = norm_act_forward_eval,
+    .forward_again = norm_act_forward_again,
     .backward_data = norm_act_backward,
     .destroy = fut_cpu_op_free,
 };

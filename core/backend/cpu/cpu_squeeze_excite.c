@@ -75,6 +75,19 @@ static fut_status se_forward(fut_op *op, const fut_op_args *args)
     return FUT_OK;
 }
 
+static fut_status se_forward_again(fut_op *op, const fut_op_args *args)
+{
+    const cpu_se *se = (const cpu_se *)op;
+    const fut_cpu_layout *layout = &se->layout;
+#pragma omp parallel for num_threads(se->cpu->threads) schedule(static)
+    for (int64_t i = 0; i < layout->planes; i++) {
+        const float *g = saved_of(se, args->saved, i / layout->blocks).g + i % layout->blocks * layout->lanes;
+        se->cpu->simd->plane_affine(fut_cpu_plane(args->x, layout, i), layout->pixels, layout->bf16, g, NULL,
+                                    fut_cpu_plane_out(args->y, layout, i));
+    }
+    return FUT_OK;
+}
+
 /* An evaluation keeps nothing: what training saves goes to scratch. */
 static fut_status se_forward_eval(fut_op *op, const fut_op_args *args)
 {
@@ -155,6 +168,7 @@ static fut_status se_backward(fut_op *op, const fut_op_args *args)
 static const fut_op_ops se_ops = {
     .forward = se_forward,
     .forward_eval = se_forward_eval,
+    .forward_again = se_forward_again,
     .backward_data = se_backward,
     .destroy = fut_cpu_op_free,
 };
