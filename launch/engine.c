@@ -49,7 +49,7 @@ static fut_status gather(fut_engine *g, const fut_inputs *in)
 }
 
 /* The loss's sums over all shards. Whether a rank was asked to stop rides along, so that a signal to any of them reaches rank 0. */
-static fut_status loss_sums(fut_engine *g, const fut_inputs *in)
+static fut_status loss_sums(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     fut_backend *bk = g->bk;
     int columns = FUT_LOSS_SUMS + 1;
@@ -59,12 +59,14 @@ static fut_status loss_sums(fut_engine *g, const fut_inputs *in)
         FUT_TRY(fut_loss_rows(g->loss, shard_rows(in, s), in->row + in->shard_first[s], row));
         FUT_TRY(bk->copy(bk, row + columns - 1, &g->scalars->stop, sizeof *row, NULL));
     }
+    lap(g, timer, FUT_SECTION_LOSS);
     FUT_TRY(fut_gather_rows(g->device_comm, g->shards, NULL, columns, FUT_F64, g->loss_rows, "sums of the loss"));
+    lap(g, timer, FUT_SECTION_REDUCE);
     return bk->tree_rows(bk, g->shards, columns, g->loss_rows, g->loss_total, NULL);
 }
 
 /* What every shard's rows do to every embedding, summed over shards. */
-static fut_status spread_loss(fut_engine *g, const fut_inputs *in)
+static fut_status spread_loss(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     const void *sum = NULL;
     if (fut_loss_is_symmetric(g->loss)) return FUT_OK;
@@ -72,15 +74,27 @@ static fut_status spread_loss(fut_engine *g, const fut_inputs *in)
         void *leaf = NULL;
         FUT_TRY(fut_tree_begin_leaf(g->loss_tree, s, &leaf));
         FUT_TRY(fut_loss_spread(g->loss, shard_rows(in, s), in->row + in->shard_first[s], g->loss_total, leaf));
+        lap(g, timer, FUT_SECTION_LOSS);
         FUT_TRY(fut_tree_leaf_ready(g->loss_tree, 0, "gradients of the embeddings"));
+        lap(g, timer, FUT_SECTION_REDUCE);
     }
     FUT_TRY(fut_tree_finish(g->loss_tree, &sum, "gradients of the embeddings"));
     return fut_loss_take(g->loss, sum);
 }
 
-static fut_status leaf_ready(void *engine, int64_t first)
+typedef struct backward_pass {
+    fut_engine *engine;
+    fut_step_timer *timer;
+} backward_pass;
+
+/* What waits for other ranks is not the backward's. */
+static fut_status leaf_ready(void *context, int64_t first)
 {
-    return fut_tree_leaf_ready(((fut_engine *)engine)->tree, first, "gradients");
+    const backward_pass *pass = context;
+    lap(pass->engine, pass->timer, FUT_SECTION_BACKWARD);
+    FUT_TRY(fut_tree_leaf_ready(pass->engine->tree, first, "gradients"));
+    lap(pass->engine, pass->timer, FUT_SECTION_REDUCE);
+    return FUT_OK;
 }
 
 /* Gradients of a shard's embeddings and of the loss's parameters, which are in the leaf, so that both meet f16 with the loss's scale. */
@@ -99,7 +113,8 @@ static fut_status loss_grad(fut_engine *g, const fut_inputs *in, int shard, void
 /* Gradient of every shard of mine, written into the tree, which sums it bucket by bucket while the backward goes on. */
 static fut_status backward(fut_engine *g, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
 {
-    fut_net_progress progress = {.ready = leaf_ready, .context = g};
+    backward_pass pass = {.engine = g, .timer = timer};
+    fut_net_progress progress = {.ready = leaf_ready, .context = &pass};
     for (int s = g->my_first; s < g->my_end; s++) {
         void *leaf = NULL;
         FUT_TRY(fut_tree_begin_leaf(g->tree, s, &leaf));
@@ -139,8 +154,8 @@ static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *time
     FUT_TRY(gather(g, in));
     lap(g, timer, FUT_SECTION_REDUCE);
     enter(g, FUT_PHASE_LOSS);
-    FUT_TRY(loss_sums(g, in));
-    FUT_TRY(spread_loss(g, in));
+    FUT_TRY(loss_sums(g, in, timer));
+    FUT_TRY(spread_loss(g, in, timer));
     lap(g, timer, FUT_SECTION_LOSS);
     enter(g, FUT_PHASE_BACKWARD);
     FUT_TRY(backward(g, in, &leaf_sum, timer));

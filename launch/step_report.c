@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const char *const section_names[] = {
+const char *const fut_section_names[FUT_SECTIONS] = {
 #define FUT_SECTION_NAME(name, text) text,
     FUT_SECTION_ROWS(FUT_SECTION_NAME)
 #undef FUT_SECTION_NAME
@@ -167,7 +167,7 @@ static void write_step(fut_step_report *report, const fut_step_result *r, const 
     put_number(&l, "wall", wall);
     put(&l, ",\"seconds\":{");
     for (int s = 0; s < FUT_SECTIONS; s++)
-        put(&l, "%s\"%s\":%.6g", s > 0 ? "," : "", section_names[s], timer->seconds[s]);
+        put(&l, "%s\"%s\":%.6g", s > 0 ? "," : "", fut_section_names[s], timer->seconds[s]);
     put(&l, "}}");
     write_line(report, l.text);
 }
@@ -207,7 +207,7 @@ static void format_step(const fut_step_report *report, const fut_step_result *r,
         r->gradient_norm, report->vitals.update_ratio, r->lr, img_per_s);
     for (int s = 0; s < FUT_SECTIONS; s++)
         if (s == FUT_SECTION_DATA || report->seconds[s] > 0)
-            put(l, "%s%s %.0f%%", s > 0 ? " " : "(", section_names[s], 100 * report->seconds[s] / report->wall);
+            put(l, "%s%s %.0f%%", s > 0 ? " " : "(", fut_section_names[s], 100 * report->seconds[s] / report->wall);
     put(l, ")  %s left", eta);
 }
 
@@ -228,6 +228,11 @@ static void raise_alarms(fut_step_report *report, const fut_step_result *r)
         else
             FUT_WARN("alarm at step %" PRId64 ": %s", r->step, m->text);
     }
+}
+
+void fut_step_report_event(fut_step_report *report, const char *object)
+{
+    write_line(report, object);
 }
 
 bool fut_step_report_is_due(int64_t step, int64_t steps, int64_t log_every)

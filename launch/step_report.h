@@ -23,6 +23,7 @@ typedef enum fut_section {
 #undef FUT_SECTION_ENUM
         FUT_SECTIONS
 } fut_section;
+extern const char *const fut_section_names[FUT_SECTIONS];
 
 typedef struct fut_step_timer {
     double started, mark;
@@ -55,6 +56,9 @@ bool fut_step_report_is_due(int64_t step, int64_t steps, int64_t log_every);
 fut_status fut_step_report_open(fut_step_report *report, const char *path, int64_t step, int64_t log_every) FUT_MUST_CHECK;
 void fut_step_report_close(fut_step_report *report);
 void fut_step_report_write(fut_step_report *report, const fut_step_result *result, const fut_step_timer *timer, double wall);
+
+/* A line of its own in metrics.jsonl: an object with a step and an event. */
+void fut_step_report_event(fut_step_report *report, const char *object);
 
 typedef struct fut_eval_summary {
     int64_t step, epoch;

@@ -69,7 +69,7 @@ static fut_status collect(fut_trainer *t, int64_t step)
         fut_step_timer_give_device(&pending->timer, wall);
     }
     if (fut_comm_rank(t->comm) == 0) fut_step_report_write(&t->report, result, &pending->timer, wall);
-    return FUT_OK;
+    return fut_pace_step(t->pace, result->step, &pending->timer, wall, &t->report);
 }
 
 /* Every outcome is read: before anything that looks at the model, and at the end. */

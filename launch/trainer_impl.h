@@ -8,6 +8,7 @@
 #include "launch/checkpoint.h"
 #include "launch/engine.h"
 #include "launch/feed.h"
+#include "launch/pace.h"
 #include "launch/run_folder.h"
 #include "launch/step_report.h"
 
@@ -32,6 +33,7 @@ typedef struct fut_trainer {
     fut_feed *feed;
 
     fut_step_pending pending[FUT_IN_FLIGHT]; /* by step */
+    fut_pace *pace;                          /* NULL: one rank */
     double last_done;                        /* clock when the last outcome was read */
 
     fut_progress progress;

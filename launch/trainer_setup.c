@@ -312,6 +312,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(plan_engine(t, resumed));
     FUT_TRY(fut_comm_agree(comm, warn_of_schedule(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
+    FUT_TRY(fut_pace_create(comm, t->engine->my_end - t->engine->my_first, &t->pace));
     FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));
     return start_or_resume(t, &point);
 }
@@ -333,6 +334,7 @@ void fut_trainer_close(fut_trainer *t)
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
+    fut_pace_destroy(&t->pace);
     fut_feed_destroy(&t->feed);
     fut_batches_destroy(&t->batches);
     fut_average_destroy(&t->average);
