@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""The peer's side of bench_loss: milliseconds of pytorch-metric-learning's losses, forward and backward.
+"""The peer's side of bench_loss: milliseconds, processor milliseconds and peak memory of pytorch-metric-learning's losses and miners.
 
-usage: loss.py [THREADS [BATCH [DIM]]], default 2 1024 512"""
+usage: loss.py THREADS BATCH DIM REPEATS 'TripletMarginLoss()|BatchHardMiner()'...   A case that memory does not suffice for: -"""
+import ctypes
+import gc
 import resource
+import statistics
 import sys
 import time
 
@@ -10,27 +13,36 @@ import torch
 from pytorch_metric_learning import losses, miners
 from pytorch_metric_learning.distances import CosineSimilarity
 
-threads, n, dim = ([int(a) for a in sys.argv[1:]] + [2, 1024, 512][len(sys.argv) - 1 :])[:3]
+threads, n, dim, repeats = map(int, sys.argv[1:5])
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # rather than the machine's end
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 e = (torch.rand(n, dim) - 0.5).requires_grad_()
 y = torch.arange(n) // 4
-cases = [
-    ("contrastive cosine", losses.ContrastiveLoss(1, 0.05, distance=CosineSimilarity()), None),
-    ("contrastive l2", losses.ContrastiveLoss(), None),
-    ("triplet", losses.TripletMarginLoss(), None),
-    ("triplet swap", losses.TripletMarginLoss(swap=True), None),
-    ("multi_similarity", losses.MultiSimilarityLoss(), None),
-    ("supcon", losses.SupConLoss(), None),
-    ("ntxent", losses.NTXentLoss(), None),
-    ("circle", losses.CircleLoss(), None),
-    ("triplet after batch_hard", losses.TripletMarginLoss(), miners.BatchHardMiner()),
-    ("multi_similarity after multi_similarity", losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner()),
-]
-for name, loss, miner in cases:
-    best = 1e9
-    for _ in range(4):
-        start = time.perf_counter()
-        loss(e, y, miner(e, y) if miner else None).backward()
-        best = min(best, time.perf_counter() - start)
-    print(f"{name:40} {1e3 * best:8.1f} ms   peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MiB", flush=True)
+
+
+def status_mib(name):
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(name)) / 1024
+
+
+for case in sys.argv[5:]:
+    loss, _, miner = case.partition("|")
+    loss = eval(loss, {**vars(losses), "CosineSimilarity": CosineSimilarity})
+    miner = eval(miner, vars(miners)) if miner else None
+    e.grad = None
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/clear_refs", "w") as f:
+        f.write("5")
+    before, wall, processor = status_mib("VmRSS:"), [], []
+    try:
+        for _ in range(repeats + 1):
+            start, processor_start = time.perf_counter(), time.process_time()
+            loss(e, y, miner(e, y) if miner else None).backward()
+            wall.append(time.perf_counter() - start)
+            processor.append(time.process_time() - processor_start)
+        peak = status_mib("VmHWM:") - before
+        print(f"{1e3 * statistics.median(wall[1:]):.2f} {1e3 * statistics.median(processor[1:]):.2f} {peak:.1f}", flush=True)
+    except (RuntimeError, MemoryError):
+        print("- - -", flush=True)
