@@ -17,6 +17,7 @@ static const char intro[] =
 static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "restarts", "N", "3", "restarts in a row that bring no new checkpoint before it gives up"),
     FUT_ARG_VALUE(0, "pause", "SECONDS", "10", "before a restart"),
+    FUT_ARG_VALUE(0, "patience", "SECONDS", "120", "that mpirun may go on whose ranks show no sign of life any more"),
     FUT_ARG_VALUE(0, "run", "FOLDER", NULL, "the run folder, where COMMAND does not say `futago train CONFIG` itself"),
     FUT_ARG_FLAG(0, "go-on", "start again also when the run was stopped on request (75) by somebody else"),
     FUT_ARG_POSITIONAL("COMMAND", "after --: what starts the ranks, and its arguments"),
@@ -45,6 +46,7 @@ static fut_status read_job(const fut_args *args, int argc, char **argv, fut_job 
     job->argv = argv + argc - job->argc;
     FUT_TRY(fut_args_get_i64(args, "restarts", 0, 1000000, &job->restarts));
     FUT_TRY(fut_args_get_f64(args, "pause", 0, 86400, &job->pause));
+    FUT_TRY(fut_args_get_f64(args, "patience", 1, 86400, &job->patience));
     job->goes_on = fut_args_is_given(args, "go-on");
     job->run = fut_args_get(args, "run");
     if (job->run == NULL) FUT_TRY(read_training(job, config_out));

@@ -28,7 +28,8 @@ typedef struct supervisor {
     int starts;
 
     fut_hang_report before; /* the rings that stood there before this start */
-    double called_off;      /* clock when a rank was first seen to have ended with an error; 0: none was */
+    double signs;           /* of life, of all ranks of this start; another number when there is another */
+    double silent;          /* seconds, by looks, in which there was none */
 } supervisor;
 
 fut_ending fut_ending_of(int exit_code)
@@ -121,28 +122,36 @@ static bool is_of_this_start(const supervisor *s, int rank, const fut_hang_rank 
            s->before.ranks[rank].state.opened_utc != now->state.opened_utc;
 }
 
-/* Once a host is cut off, its ranks' deadline ends the others, but mpirun waits for that host's daemon, for a quarter of an hour. So a
- * launcher that does not end soon after a rank has ended with an error is ended. The rank's exit code, or 0. */
+/* Once a host is cut off, the others' deadline ends their ranks, but mpirun waits for the daemon on that host, for a quarter of an hour. So
+ * a launcher whose ranks show no sign of life is ended: their recorders are looked at, and looks are counted rather than time, since we may
+ * have been suspended with the ranks. Its exit code then, or 0. */
 static int look(void *context)
 {
     supervisor *s = context;
     fut_hang_report now = {0};
     int code = 0;
+    int rings = 0;
+    double signs = 0;
     if (fut_hang_report_read(s->job->run, &now) != FUT_OK) fut_trail_clear(); /* no rank has come so far */
-    for (int r = 0; r < now.size && code == 0; r++)
-        if (now.ranks[r].process == FUT_HANG_ENDED && is_of_this_start(s, r, &now.ranks[r])) code = now.ranks[r].state.exit_code;
+    for (int r = 0; r < now.size; r++) {
+        const fut_hang_rank *rank = &now.ranks[r];
+        if (rank->process == FUT_HANG_NO_RING || !is_of_this_start(s, r, rank)) continue;
+        rings++;
+        signs += rank->state.alive;
+        if (rank->process == FUT_HANG_ENDED && code == 0) code = rank->state.exit_code;
+    }
     fut_hang_report_fini(&now);
-    if (code == 0) return 0;
-    if (s->called_off == 0) s->called_off = fut_clock_now();
-    if (fut_clock_now() - s->called_off < GRACE_S) return 0;
-    FUT_WARN("a rank has ended with exit status %d and %s has not for %d s: killed", code, s->job->argv[0], (int)GRACE_S);
-    return code;
+    s->silent = rings > 0 && signs == s->signs ? s->silent + FUT_CHILD_LOOK_S : 0;
+    s->signs = signs;
+    if (s->silent < (code != 0 ? GRACE_S : s->job->patience)) return 0;
+    FUT_WARN("no sign of life from any rank for %g s, but %s does not end: killed", s->silent, s->job->argv[0]);
+    return code != 0 ? code : fut_status_exit_code(FUT_ERR_HANG);
 }
 
 static fut_status start_guarded(supervisor *s, int *code_out)
 {
     const fut_child_guard guard = {look, s};
-    s->called_off = 0;
+    s->silent = 0;
     fut_hang_report_fini(&s->before);
     if (fut_hang_report_read(s->job->run, &s->before) != FUT_OK) fut_trail_clear();
     return fut_child_run(&s->children, (char *const *)s->words, NULL, &guard, code_out);

@@ -19,6 +19,7 @@ typedef struct fut_job {
     bool shards_are_auto; /* train.shards: auto */
     int64_t restarts;     /* in a row that bring no new checkpoint */
     double pause;         /* seconds before a restart */
+    double patience;      /* seconds that a launcher may go on whose ranks show no sign of life */
     bool goes_on;         /* also after a stop on request that was not ours */
 } fut_job;
 
