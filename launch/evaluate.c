@@ -280,6 +280,7 @@ static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const e
     FUT_TRY_GOTO(FUT_NEW_ARRAY(chunks_n * FUT_LOSS_SUMS, &sums), out);
     FUT_TRY_GOTO(loss_inputs_init(bk, part, n, dim, sums_bytes, &in), out);
     FUT_TRY_GOTO(fut_loss_create(bk, config, NULL, FUT_F32, n, LOSS_ROWS, dim, &loss), out);
+    if (fut_net_loss_param_count(net) > 0) fut_loss_bind_params(loss, fut_net_loss_params(net));
     FUT_TRY_GOTO(fut_loss_begin(loss, n, in.embedding, in.label, in.image), out);
     for (int64_t c = 0; c < chunks_n; c++) {
         int64_t first = c * LOSS_ROWS;

@@ -78,17 +78,18 @@ FUT_FORMULA_FN bool fut_row_keeps(const fut_row_loss *k, double loss)
 /* Where the items that negatives belong to are counted. */
 FUT_FORMULA_FN int fut_row_kept_neg(const fut_row_loss *k)
 {
-    return k->kind == FUT_ROW_CONTRASTIVE ? FUT_ROW_KEPT_NEG : FUT_ROW_KEPT;
+    return k->kind == FUT_ROW_CONTRASTIVE || k->balanced ? FUT_ROW_KEPT_NEG : FUT_ROW_KEPT;
 }
 
 /* d total / d item of an item that is kept, of those that `kept` counts. total: of all shards. The peer's SupCon and NT-Xent are 0 unless
  * the batch has positives and negatives. */
 FUT_FORMULA_FN double fut_row_weight(const fut_row_loss *k, const double *total, int kept)
 {
+    const double share = k->balanced ? 0.5 : 1;
     const bool needs_both = k->kind == FUT_ROW_SUPCON || k->kind == FUT_ROW_NTXENT;
     if (needs_both && !(total[FUT_ROW_COUNT_POS] > 0 && total[FUT_ROW_COUNT_NEG] > 0)) return 0;
-    if (!k->mean) return 1;
-    return total[kept] > 0 ? 1 / total[kept] : 0;
+    if (!k->mean) return share;
+    return total[kept] > 0 ? share / total[kept] : 0;
 }
 
 /* ds of a pair, given dv: the value's own derivative. */
@@ -135,6 +136,35 @@ FUT_FORMULA_FN double fut_row_softplus_slope(double z)
 FUT_FORMULA_FN double fut_row_excess(const fut_row_loss *k, bool positive, double v)
 {
     return k->sign * (positive ? v - k->pos_margin : k->neg_margin - v);
+}
+
+/* ---- bce: a classifier of pairs ---- */
+
+/* Logit a s + b of a similarity s, or of a distance turned round; a, b: what k's pointers point to. */
+typedef struct fut_row_line {
+    double a, b;
+} fut_row_line;
+
+/* A pair's loss, - log of the probability of what it is; its derivative by the logit, and the logit's by v. */
+typedef struct fut_row_logit {
+    double loss, slope, by_value;
+} fut_row_logit;
+
+FUT_FORMULA_FN fut_row_logit fut_row_logit_of(const fut_row_loss *k, fut_row_line line, bool positive, double v)
+{
+    const double by_value = -k->sign * line.a, z = by_value * v + line.b, turned = positive ? -z : z;
+    const double slope = positive ? -fut_row_sigmoid(turned) : fut_row_sigmoid(turned);
+    const fut_row_logit logit = {fut_row_log_one_more_of(turned), slope, by_value};
+    return logit;
+}
+
+/* d loss / da and db of rows that have these sums. */
+FUT_FORMULA_FN fut_row_line fut_row_line_grad(const fut_row_loss *k, const double *sums, const double *total)
+{
+    const double pos = fut_row_weight(k, total, FUT_ROW_KEPT), neg = fut_row_weight(k, total, fut_row_kept_neg(k));
+    const fut_row_line grad = {-k->sign * (pos * sums[FUT_ROW_SLOPE_VALUE_POS] + neg * sums[FUT_ROW_SLOPE_VALUE_NEG]),
+                               pos * sums[FUT_ROW_SLOPE_POS] + neg * sums[FUT_ROW_SLOPE_NEG]};
+    return grad;
 }
 
 /* A triplet's loss, and its derivative by what is inside; how much of that is the anchor's with the negative, and not the positive's. */

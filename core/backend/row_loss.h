@@ -4,6 +4,7 @@
  * is made of items, which a reducer filters and averages:
  *
  *     contrastive        an item a pair; positives and negatives are reduced apart and added
+ *     bce                an item a pair: its logit is a s + b, or v + b where v is a logit already (difference)
  *     triplet            an item a triplet: an anchor (the row), a positive and a negative of it
  *     ntxent             an item a positive pair
  *     multi_similarity, supcon, circle      an item a row
@@ -64,7 +65,8 @@ typedef enum fut_row_loss_kind {
     FUT_ROW_MULTI_SIMILARITY,
     FUT_ROW_SUPCON,
     FUT_ROW_NTXENT,
-    FUT_ROW_CIRCLE
+    FUT_ROW_CIRCLE,
+    FUT_ROW_BCE
 } fut_row_loss_kind;
 
 typedef struct fut_row_loss {
@@ -80,6 +82,10 @@ typedef struct fut_row_loss {
     double alpha, beta, base;            /* multi_similarity */
     double temperature;                  /* supcon, ntxent */
     double m, gamma;                     /* circle */
+    bool balanced;                       /* bce: positives and negatives are reduced apart and weigh half each */
+    bool difference;                     /* bce: v = w . |h_i - h_j|, kernel difference_rows */
+    const void *logit_scale;             /* bce: device, real: a; NULL: 1 */
+    const void *logit_shift;             /* bce: device, real: b */
 
     double low, high; /* items whose loss is not strictly between are left out */
     bool mean;        /* the sum of the items kept is divided by their number */
@@ -97,6 +103,10 @@ enum fut_row_sum {
     FUT_ROW_COUNT_NEG, /* ordered pairs that count */
     FUT_ROW_VALUE_POS,
     FUT_ROW_VALUE_NEG, /* sums of v */
+    FUT_ROW_SLOPE_POS,
+    FUT_ROW_SLOPE_NEG, /* bce: sums of the items' derivatives by their logits */
+    FUT_ROW_SLOPE_VALUE_POS,
+    FUT_ROW_SLOPE_VALUE_NEG, /* the same, each times its v */
     FUT_ROW_SUMS
 };
 

@@ -158,9 +158,18 @@ bool fut_loss_is_symmetric(const fut_loss *loss)
     return loss->symmetric;
 }
 
+/* Elements before b: w's, or a. */
+static int64_t line_length(const fut_loss *loss)
+{
+    return loss->row.difference ? loss->dim : 1;
+}
+
 void fut_loss_bind_params(fut_loss *loss, const void *params)
 {
     loss->params = params;
+    if (loss->row.kind != FUT_ROW_BCE) return;
+    loss->row.logit_scale = loss->row.difference ? NULL : params;
+    loss->row.logit_shift = (const char *)params + (size_t)line_length(loss) * fut_dtype_size(loss->real);
 }
 
 /* [batch, dim]: unit, or the embeddings as they are. */
@@ -221,7 +230,7 @@ static fut_status select_pairs(fut_loss *loss, const fut_pair_rows *rows)
 static bool takes_draws(const fut_loss *loss)
 {
     const fut_row_loss_kind kind = loss->row.kind;
-    return loss->draw != NULL && (kind == FUT_ROW_TRIPLET || kind == FUT_ROW_CONTRASTIVE || kind == FUT_ROW_NTXENT);
+    return loss->draw != NULL && (kind == FUT_ROW_TRIPLET || kind == FUT_ROW_CONTRASTIVE || kind == FUT_ROW_NTXENT || kind == FUT_ROW_BCE);
 }
 
 /* kind, v, g and sums of the rows. */
@@ -230,7 +239,10 @@ static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double
     fut_backend *bk = loss->bk;
     fut_pair_rows valued = rows_valued(loss, rows);
     FUT_TRY(select_pairs(loss, rows));
-    FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
+    if (loss->row.difference)
+        FUT_TRY(bk->difference_rows(bk, &valued, loss->real, loss->h, loss->h, loss->params, loss->v, NULL));
+    else
+        FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
     if (loss->row.swap) return bk->swap_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
     if (takes_draws(loss)) return bk->drawn_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->draw, loss->g, sums, NULL);
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
@@ -252,7 +264,7 @@ fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(compute_rows(loss, &rows, sums));
     loss->computed = row;
-    return FUT_OK;
+    return loss->params == NULL ? FUT_OK : loss->bk->copy(loss->bk, loss->sums, sums, FUT_LOSS_SUMS * sizeof *sums, NULL);
 }
 
 /* s_ij = h_i . h_j is a function of both: dh_j += g_ij h_i for every j, and dh_i += g_ij h_j. */
@@ -262,6 +274,11 @@ fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const 
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));
+    if (loss->row.difference) {
+        FUT_TRY(bk->difference_times_transposed(bk, &rows, loss->real, loss->g, loss->h, loss->h, loss->params, dh_out, NULL));
+        FUT_TRY(bk->difference_times(bk, &rows, loss->real, 1, loss->g, loss->h, loss->h, loss->params, loss->dh_rows, NULL));
+        return bk->add_rows(bk, n, loss->dim, loss->real, row, loss->dh_rows, dh_out, NULL);
+    }
     fut_pair_rows valued = rows_valued(loss, &rows);
     FUT_TRY(bk->gather_rows(bk, valued.n, loss->dim, loss->real, valued.row, loss->h, loss->dh_rows, NULL));
     FUT_TRY(bk->rows_times_transposed(bk, &valued, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
@@ -277,16 +294,31 @@ fut_status fut_loss_take(fut_loss *loss, const void *dh)
     return bk->normalize_rows_backward(bk, loss->batch, loss->dim, loss->real, NULL, loss->h, loss->norm, dh, loss->de, NULL);
 }
 
+/* Of the loss's parameters, from the weighed g of the rows, whose sums stand in memory. */
+static fut_status params_grad(fut_loss *loss, const fut_pair_rows *rows, const double *total, void *dparams)
+{
+    fut_backend *bk = loss->bk;
+    void *shift = (char *)dparams + (size_t)line_length(loss) * fut_dtype_size(loss->real);
+    if (loss->row.difference) FUT_TRY(bk->difference_weights(bk, rows, loss->real, loss->g, loss->h, loss->h, dparams, NULL));
+    return bk->logit_params(bk, &loss->row, loss->real, loss->sums, total, loss->row.difference ? NULL : dparams, shift, NULL);
+}
+
 fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out, void *dparams_out)
 {
     fut_backend *bk = loss->bk;
     fut_pair_rows rows;
     FUT_CHECK((dparams_out == NULL) == (loss->params == NULL), FUT_ERR_INTERNAL, "a loss %s parameters, %s gradient of them",
               loss->params == NULL ? "without" : "with", dparams_out == NULL ? "no" : "a");
-    if (!fut_loss_is_symmetric(loss)) return bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL);
+    if (!fut_loss_is_symmetric(loss)) FUT_TRY(bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL));
+    if (!fut_loss_is_symmetric(loss) && dparams_out == NULL) return FUT_OK;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));
-    FUT_TRY(bk->rows_times(bk, &rows, loss->real, 2, loss->g, loss->h, de_out, NULL));
+    if (dparams_out != NULL) FUT_TRY(params_grad(loss, &rows, total, dparams_out));
+    if (!fut_loss_is_symmetric(loss)) return FUT_OK;
+    if (loss->row.difference)
+        FUT_TRY(bk->difference_times(bk, &rows, loss->real, 2, loss->g, loss->h, loss->h, loss->params, de_out, NULL));
+    else
+        FUT_TRY(bk->rows_times(bk, &rows, loss->real, 2, loss->g, loss->h, de_out, NULL));
     if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
     return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, row, loss->h, loss->norm, de_out, de_out, NULL);
 }

@@ -102,7 +102,7 @@ struct fut_loss {
     int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL but with swap */
     uint8_t *kind;           /* device [max_rows, max_batch] */
     fut_row_draw *draw;      /* device [max_rows, max_batch]; NULL but with a miner that draws */
-    double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again */
+    double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again, or `computed` where the loss has parameters */
     void *dh_rows;           /* device [max_rows, dim]; NULL where the loss is symmetric */
     void *de;                /* device [max_batch, dim]; NULL where the loss is symmetric */
 };

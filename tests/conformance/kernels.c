@@ -262,6 +262,7 @@ typedef struct results {
 #include "tests/conformance/kernels_immediate.inc"
 #include "tests/conformance/kernels_optim.inc"
 #include "tests/conformance/kernels_pairs.inc"
+#include "tests/conformance/kernels_pairs_difference.inc"
 #include "tests/conformance/kernels_pairs_drawn.inc"
 #include "tests/conformance/kernels_planned.inc"
 

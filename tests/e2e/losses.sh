@@ -45,4 +45,5 @@ for miner in $(rows core/miner/miners.def FUT_MINER); do
 done
 same swapped --set loss=triplet --set loss.swap=true
 same mined-pairs --set loss=contrastive --set miner=batch_hard
+same bce-difference --set loss=bce --set loss.head=difference --set miner=batch_hard
 same drawn-pairs --set loss=contrastive --set miner=distance_weighted

@@ -3,14 +3,20 @@
  * values have one by its peer. */
 #include "core/loss/loss.h"
 #include "core/base/mem.h"
+#include "core/base/yaml.h"
 #include "tests/gradcheck/gradcheck.h"
 
-enum { BATCH = 11, DIM = 5, FIRST = 6, SHARDS = 2 };
+#include <string.h>
+
+extern const fut_opt_choice fut_loss_bce;
+
+enum { BATCH = 11, DIM = 5, FIRST = 6, SHARDS = 2, PARAMS_MAX = 64 };
 
 typedef struct batch {
     fut_loss *loss;
     double e[BATCH * DIM];
     double sums[FUT_LOSS_SUMS];
+    double params[PARAMS_MAX];
 } batch;
 
 static const int64_t label[BATCH] = {0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4};
@@ -48,25 +54,50 @@ static void spread(batch *b)
     FUT_TEST_OK(fut_loss_take(b->loss, sum));
 }
 
-static void check_loss(fut_backend *bk, const fut_opt_choice *choice)
+/* The loss's parameters, each a little away from where it starts; returns how many. */
+static int64_t begin_params(batch *b, const fut_opt_variant *variant)
+{
+    int64_t n = 0;
+    const fut_params params = fut_loss_params(variant, 5, DIM);
+    assert_in_range(fut_params_count(&params), 0, PARAMS_MAX);
+    gradcheck_fill(b->params, fut_params_count(&params), 2);
+    for (int p = 0; p < params.n; p++)
+        for (int64_t k = fut_param_count(&params.param[p]); k > 0; k--)
+            b->params[n++] += params.param[p].init.scale;
+    if (n > 0) fut_loss_bind_params(b->loss, b->params);
+    return n;
+}
+
+/* The loss with its default options, but for these. */
+static void check_loss(fut_backend *bk, const fut_opt_choice *choice, const char *options)
 {
     batch b = {.loss = NULL};
     fut_opt_variant variant = {.choice = choice};
-    double dealt_gradient[BATCH * DIM], gradient[BATCH * DIM];
+    fut_yaml_node *root = NULL;
+    double dealt_gradient[BATCH * DIM], gradient[BATCH * DIM], mine[PARAMS_MAX], of_params[PARAMS_MAX] = {0};
     FUT_TEST_OK(fut_mem_alloc(1, choice->config_size, &variant.config));
     FUT_TEST_OK(fut_opt_defaults(choice->options, variant.config));
+    FUT_TEST_OK(fut_yaml_parse_text("case", options, strlen(options), &root));
+    FUT_TEST_OK(fut_opt_load(choice->options, variant.config, root));
+    fut_yaml_destroy(&root);
     FUT_TEST_OK(fut_loss_create(bk, &variant, NULL, FUT_F64, BATCH, BATCH, DIM, &b.loss));
+    const int64_t params = begin_params(&b, &variant);
     gradcheck_fill(b.e, BATCH * DIM, 1);
     batch_loss(&b);
     if (!fut_loss_is_symmetric(b.loss)) spread(&b);
-    for (int s = 0; s < SHARDS; s++)
+    for (int s = 0; s < SHARDS; s++) {
         FUT_TEST_OK(fut_loss_grad(b.loss, shard_first[s + 1] - shard_first[s], dealt + shard_first[s], b.sums,
-                                  dealt_gradient + shard_first[s] * DIM, NULL));
+                                  dealt_gradient + shard_first[s] * DIM, params > 0 ? mine : NULL));
+        for (int64_t k = 0; k < params; k++)
+            of_params[k] += mine[k];
+    }
     for (int64_t i = 0; i < BATCH; i++)
         for (int64_t k = 0; k < DIM; k++)
             gradient[dealt[i] * DIM + k] = dealt_gradient[i * DIM + k];
     gradcheck_variable e = {.name = "embeddings", .value = b.e, .gradient = gradient, .count = BATCH * DIM};
     gradcheck(choice->name, &e, batch_loss, &b);
+    gradcheck_variable p = {.name = "parameters", .value = b.params, .gradient = of_params, .count = params};
+    if (params > 0) gradcheck(choice->name, &p, batch_loss, &b);
     fut_loss_destroy(&b.loss);
     fut_opt_fini(choice->options, variant.config);
     fut_mem_free(variant.config);
@@ -78,7 +109,11 @@ static void every_loss(void **state)
     fut_backend *bk = NULL;
     FUT_TEST_OK(fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk));
     for (int i = 0; fut_loss_choices[i]; i++)
-        if (!((const fut_loss_type *)fut_loss_choices[i]->payload)->stop_gradient) check_loss(bk, fut_loss_choices[i]);
+        if (!((const fut_loss_type *)fut_loss_choices[i]->payload)->stop_gradient) check_loss(bk, fut_loss_choices[i], "");
+    check_loss(bk, &fut_loss_bce, "{pairs: all, distance: l2}");
+    check_loss(bk, &fut_loss_bce, "{pairs: all, distance: dot}");
+    check_loss(bk, &fut_loss_bce, "{head: difference}");
+    check_loss(bk, &fut_loss_bce, "{head: difference, distance: dot, pairs: all}");
     fut_backend_destroy(&bk);
 }
 

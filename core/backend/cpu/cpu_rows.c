@@ -124,6 +124,17 @@ fut_status fut_cpu_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, co
     return FUT_OK;
 }
 
+fut_status fut_cpu_logit_params(fut_backend *bk, const fut_row_loss *loss, fut_dtype real, const double *sums, const double *total,
+                                void *dscale, void *dshift, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "logit_params", FUT_F32, real));
+    const fut_row_line grad = fut_row_line_grad(loss, sums, total);
+    if (dscale != NULL) *(float *)dscale = (float)grad.a;
+    *(float *)dshift = (float)grad.b;
+    return FUT_OK;
+}
+
 fut_status fut_cpu_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
                                fut_stream *s)
 {

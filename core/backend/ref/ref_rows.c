@@ -64,6 +64,14 @@ fut_status fut_ref_row_loss_weigh(fut_backend *bk, const fut_pair_rows *rows, co
     FUT_REF_RUN(row_loss_weigh, real, rows, loss, kind, total, g);
 }
 
+fut_status fut_ref_logit_params(fut_backend *bk, const fut_row_loss *loss, fut_dtype real, const double *sums, const double *total,
+                                void *dscale, void *dshift, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(logit_params, real, loss, sums, total, dscale, dshift);
+}
+
 fut_status fut_ref_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,
                                fut_stream *s)
 {

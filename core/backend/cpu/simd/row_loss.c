@@ -24,6 +24,38 @@ static void contrastive_row(const fut_row_loss *k, int64_t batch, const float *v
     sums[FUT_ROW_KEPT_NEG] += real_sum(kept_neg);
 }
 
+static void bce_row(const fut_row_loss *k, int64_t batch, const float *v, const uint8_t *kind, float *g, double *sums)
+{
+    const float *scale = k->logit_scale, *shift = k->logit_shift;
+    const double by_value = -k->sign * (scale == NULL ? 1 : (double)*scale), b = *shift;
+    const int kept_neg = fut_row_kept_neg(k);
+    real loss_pos = {0}, loss_neg = {0}, count_pos = {0}, count_neg = {0};
+    real slope_pos = {0}, slope_neg = {0}, slope_value_pos = {0}, slope_value_neg = {0};
+    for (int64_t j = 0; j < batch; j += REALS) {
+        const pairs p = pairs_load(v, kind, batch, j);
+        const real z = by_value * p.v + b, turned = real_select(p.pos, -z, z), loss = pairs_log_one_more_of(turned);
+        const truth kept = pairs_kept(k, loss), pos = p.pos & kept, neg = p.neg & kept;
+        const real sigmoid = real_sigmoid(turned), slope = real_where(neg, sigmoid) - real_where(pos, sigmoid);
+        real_store(g + j, by_value * slope, batch - j);
+        loss_pos += real_where(pos, loss);
+        loss_neg += real_where(neg, loss);
+        count_pos += real_where(pos, real_set(1));
+        count_neg += real_where(neg, real_set(1));
+        slope_pos += real_where(pos, slope);
+        slope_neg += real_where(neg, slope);
+        slope_value_pos += real_where(pos, slope * p.v);
+        slope_value_neg += real_where(neg, slope * p.v);
+    }
+    sums[FUT_ROW_LOSS] += real_sum(loss_pos);
+    sums[FUT_ROW_LOSS_NEG] += real_sum(loss_neg);
+    sums[FUT_ROW_KEPT] += real_sum(count_pos);
+    sums[kept_neg] += real_sum(count_neg);
+    sums[FUT_ROW_SLOPE_POS] += real_sum(slope_pos);
+    sums[FUT_ROW_SLOPE_NEG] += real_sum(slope_neg);
+    sums[FUT_ROW_SLOPE_VALUE_POS] += real_sum(slope_value_pos);
+    sums[FUT_ROW_SLOPE_VALUE_NEG] += real_sum(slope_value_neg);
+}
+
 /* fut_row_triplet of REALS negatives. */
 typedef struct triplets {
     truth count;
@@ -199,6 +231,9 @@ void FUT_SIMD_NAME(loss_row)(const fut_row_loss *k, int64_t batch, const float *
         break;
     case FUT_ROW_TRIPLET:
         triplet_row(k, batch, v, NULL, kind, g, sums);
+        break;
+    case FUT_ROW_BCE:
+        bce_row(k, batch, v, kind, g, sums);
         break;
     case FUT_ROW_NTXENT:
         ntxent_row(k, batch, v, kind, g, sums);

@@ -164,6 +164,16 @@ FUT_DEVICE_FN void drawn_contrastive(const fut_row_loss &k, const row_draws &dra
     }
 }
 
+FUT_DEVICE_FN void drawn_bce(const fut_row_loss &k, const row_draws &draws, const row_of_pairs &row, row_sums &sums)
+{
+    const fut_row_line line = line_of(k);
+    for (int64_t t = 0; t < 2 * draws.count; t++) {
+        const bool positive = t % 2 == 0;
+        const int32_t j = positive ? draws.at[t / 2].pos : draws.at[t / 2].neg;
+        if (has_column(j)) row.g[j] += static_cast<float>(bce_pair(k, line, positive, row.v[j], sums));
+    }
+}
+
 FUT_DEVICE_FN void drawn_ntxent(const fut_row_loss &k, const row_draws &draws, const row_of_pairs &row, row_sums &sums,
                                 fut_shared<double> scratch)
 {
@@ -209,6 +219,8 @@ FUT_KERNEL_FN void drawn_rows(int64_t n, int64_t batch, fut_row_loss k, const fl
             drawn_triplets(k, draws, row, sums);
         else if (k.kind == FUT_ROW_CONTRASTIVE)
             drawn_contrastive(k, draws, row, sums);
+        else if (k.kind == FUT_ROW_BCE)
+            drawn_bce(k, draws, row, sums);
         else
             drawn_ntxent(k, draws, row, sums, scratch);
         count_row(row, sums);

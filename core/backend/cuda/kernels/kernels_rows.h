@@ -32,6 +32,17 @@ cudaError_t fut_cuda_launch_swap_loss(const fut_pair_rows *rows, const fut_row_l
 cudaError_t fut_cuda_launch_row_loss_weigh(const fut_pair_rows *rows, const fut_row_loss *loss, const uint8_t *kind, const double *total,
                                            float *g, cudaStream_t stream);
 
+cudaError_t fut_cuda_launch_logit_params(const fut_row_loss *loss, const double *sums, const double *total, float *dscale, float *dshift,
+                                         cudaStream_t stream);
+cudaError_t fut_cuda_launch_difference_rows(const fut_pair_rows *rows, const float *h, const float *r, const float *w, float *v,
+                                            cudaStream_t stream);
+cudaError_t fut_cuda_launch_difference_times(const fut_pair_rows *rows, float scale, const float *g, const float *h, const float *r,
+                                             const float *w, float *dh, cudaStream_t stream);
+cudaError_t fut_cuda_launch_difference_times_transposed(const fut_pair_rows *rows, const float *g, const float *h, const float *r,
+                                                        const float *w, float *dr, cudaStream_t stream);
+cudaError_t fut_cuda_launch_difference_weights(const fut_pair_rows *rows, const float *g, const float *h, const float *r, float *dw,
+                                               void *scratch, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

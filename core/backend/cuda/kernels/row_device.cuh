@@ -43,6 +43,31 @@ FUT_DEVICE_FN double block_max(double value, fut_shared<double> scratch)
     return top;
 }
 
+/* a and b of a bce loss. */
+FUT_DEVICE_FN fut_row_line line_of(const fut_row_loss &k)
+{
+    const float *const a = static_cast<const float *>(k.logit_scale), *const b = static_cast<const float *>(k.logit_shift);
+    const fut_row_line line = {a == nullptr ? 1.0 : static_cast<double>(*a), static_cast<double>(*b)};
+    return line;
+}
+
+/* One pair of a bce loss: adds to the sums and returns the derivative by v. */
+FUT_DEVICE_FN double bce_pair(const fut_row_loss &k, const fut_row_line &line, bool positive, double v, row_sums &sums)
+{
+    const fut_row_logit logit = fut_row_logit_of(&k, line, positive, v);
+    if (!fut_row_keeps(&k, logit.loss)) return 0;
+    const bool apart = !positive && fut_row_kept_neg(&k) == FUT_ROW_KEPT_NEG;
+    sums.at[FUT_ROW_LOSS] += positive ? logit.loss : 0;
+    sums.at[FUT_ROW_LOSS_NEG] += positive ? 0 : logit.loss;
+    sums.at[FUT_ROW_KEPT] += !apart;
+    sums.at[FUT_ROW_KEPT_NEG] += apart;
+    sums.at[FUT_ROW_SLOPE_POS] += positive ? logit.slope : 0;
+    sums.at[FUT_ROW_SLOPE_NEG] += positive ? 0 : logit.slope;
+    sums.at[FUT_ROW_SLOPE_VALUE_POS] += positive ? logit.slope * v : 0;
+    sums.at[FUT_ROW_SLOPE_VALUE_NEG] += positive ? 0 : logit.slope * v;
+    return logit.slope * logit.by_value;
+}
+
 FUT_DEVICE_FN void clear_row(const row_of_pairs &row)
 {
     for (int64_t j = threadIdx.x; j < row.batch; j += block)

@@ -18,6 +18,14 @@ FUT_DEVICE_FN void contrastive_row(const fut_row_loss &k, const row_of_pairs &ro
     }
 }
 
+FUT_DEVICE_FN void bce_row(const fut_row_loss &k, const row_of_pairs &row, row_sums &sums)
+{
+    const fut_row_line line = line_of(k);
+    for (int64_t j = threadIdx.x; j < row.batch; j += block)
+        if (row.kind[j] != FUT_PAIR_LEFT_OUT)
+            row.g[j] = static_cast<float>(bce_pair(k, line, row.kind[j] == FUT_PAIR_POSITIVE, row.v[j], sums));
+}
+
 /* Each positive in turn, with the thread's negatives; with swap, all_v [batch, batch] has the positives' rows. */
 FUT_DEVICE_FN void triplet_row(const fut_row_loss &k, const row_of_pairs &row, const float *all_v, row_sums &sums,
                                fut_shared<double> scratch)
@@ -123,6 +131,8 @@ FUT_KERNEL_FN void loss_rows(int64_t n, int64_t batch, fut_row_loss k, const flo
             triplet_row(k, row, nullptr, sums, scratch);
         else if constexpr (loss_kind == FUT_ROW_NTXENT)
             ntxent_row(k, row, sums, scratch);
+        else if constexpr (loss_kind == FUT_ROW_BCE)
+            bce_row(k, row, sums);
         else
             exponents_row(k, row, sums, scratch);
         count_row(row, sums);
@@ -272,6 +282,9 @@ cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_lo
         break;
     case FUT_ROW_NTXENT:
         error = launch_loss_rows<FUT_ROW_NTXENT>(rows, loss, v, kind, g, partial, stream);
+        break;
+    case FUT_ROW_BCE:
+        error = launch_loss_rows<FUT_ROW_BCE>(rows, loss, v, kind, g, partial, stream);
         break;
     case FUT_ROW_MULTI_SIMILARITY:
     case FUT_ROW_SUPCON:
