@@ -2,7 +2,7 @@
 # Losses and miners beside pytorch-metric-learning, in turn: forward and backward of one batch of 4 photos a person.
 #
 #   tests/bench/loss.sh BINARY_DIR PYTHON [BATCH...]        PYTHON: with torch, pytorch-metric-learning; batches default to 128 1024 4096
-#   THREADS=2 DIM=512 ROUNDS=3 REPEATS=5
+#   THREADS=2 DIM=512 ROUNDS=3 REPEATS=5 CASES=.              CASES: those that the expression finds
 #
 # Prints a row a case: milliseconds, processor milliseconds of all threads together, peak MiB, of futago and of the peer, and how many times
 # faster (by processor time, which other work on the machine moves less) and smaller futago is. Medians over the rounds. -: more than 8 GiB.
@@ -34,6 +34,7 @@ cases=(
     "{loss: multi_similarity, miner: multi_similarity}" "MultiSimilarityLoss()|MultiSimilarityMiner()"
 )
 for ((i = 0; i < ${#cases[@]}; i += 2)); do
+    [[ ${cases[i]} =~ ${CASES:-.} ]] || continue
     ours+=("${cases[i]}") theirs+=("${cases[i + 1]}")
 done
 

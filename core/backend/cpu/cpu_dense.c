@@ -39,6 +39,37 @@ void fut_cpu_matmul(const fut_cpu *cpu, const fut_simd_matmul *mm)
     }
 }
 
+/* c[j][i] = c[i][j] for the block's columns j past its last row. */
+static void mirror(const fut_simd_matmul *block, float *c, int64_t row, int64_t col)
+{
+    enum { ROWS = 8, COLS = 16 }; /* few enough cache lines of either side to stay near */
+    const int64_t end = row + block->rows, last = col + block->cols;
+    for (int64_t j0 = col > end ? col : end; j0 < last; j0 += COLS)
+        for (int64_t i0 = row; i0 < end; i0 += ROWS)
+            for (int64_t j = j0; j < j0 + block_at(last, COLS, j0); j++)
+                for (int64_t i = i0; i < i0 + block_at(end, ROWS, i0); i++)
+                    c[j * block->c_row + i] = c[i * block->c_row + j];
+}
+
+void fut_cpu_matmul_gram(const fut_cpu *cpu, const fut_simd_matmul *mm)
+{
+    const int64_t row_blocks = blocks_in(mm->rows, BLOCK_ROWS), col_blocks = blocks_in(mm->cols, BLOCK_COLS_MAX);
+#pragma omp parallel for num_threads(cpu->threads) schedule(dynamic)
+    for (int64_t i = 0; i < row_blocks * col_blocks; i++) {
+        const int64_t row = i % row_blocks * BLOCK_ROWS, next = (i / row_blocks + 1) * BLOCK_COLS_MAX;
+        const int64_t col = next - BLOCK_COLS_MAX > row ? next - BLOCK_COLS_MAX : row;
+        fut_simd_matmul block = *mm;
+        if (col >= next) continue;
+        block.rows = block_at(mm->rows, BLOCK_ROWS, row);
+        block.cols = block_at(mm->cols, next - col, col);
+        block.a += row * mm->a_row;
+        block.b += col * mm->b_col;
+        block.c += row * mm->c_row + col;
+        cpu->simd->matmul(&block);
+        mirror(&block, mm->c, row, col);
+    }
+}
+
 void fut_cpu_sum_rows(int64_t rows, int64_t cols, int64_t stride, const float *x, float *sum_out)
 {
     for (int64_t c = 0; c < cols; c++) {

@@ -73,6 +73,9 @@ void fut_cpu_depthwise_run(const fut_cpu *cpu, const fut_cpu_depthwise *plan, co
 
 /* A matrix product, in blocks over the threads; its bits depend on neither. */
 void fut_cpu_matmul(const fut_cpu *cpu, const fut_simd_matmul *mm);
+/* The same of a matrix with its own transpose, the same bits, for half of the work: an element's terms do not depend on which factor is
+ * which. */
+void fut_cpu_matmul_gram(const fut_cpu *cpu, const fut_simd_matmul *mm);
 /* sum_out [cols] = sum over rows of x [rows, cols], rows `stride` apart. */
 void fut_cpu_sum_rows(int64_t rows, int64_t cols, int64_t stride, const float *x, float *sum_out);
 

@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+/* Are the rows all of the batch in its order, and the references the batch itself? */
+static bool is_whole(const fut_pair_rows *rows, const void *h, const void *r)
+{
+    bool whole = h == r && rows->n == rows->refs;
+    for (int64_t i = 0; whole && i < rows->n; i++)
+        whole = rows->row[i] == i;
+    return whole;
+}
+
 fut_status fut_cpu_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, const void *r, void *sim,
                                    fut_stream *s)
 {
@@ -21,7 +30,12 @@ fut_status fut_cpu_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, f
                           .c = sim,
                           .c_row = rows->refs,
                           .alpha = 1};
-    fut_cpu_matmul(fut_cpu_of(bk), &mm);
+    if (is_whole(rows, h, r)) {
+        mm.pick = NULL;
+        fut_cpu_matmul_gram(fut_cpu_of(bk), &mm);
+    } else {
+        fut_cpu_matmul(fut_cpu_of(bk), &mm);
+    }
     return FUT_OK;
 }
 
