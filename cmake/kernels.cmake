@@ -4,7 +4,8 @@ file(GLOB simd_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/backend/cpu/si
 if(simd_sources)
     set(isa_flags_sse2 "")
     set(isa_flags_avx2 -mavx2 -mfma)
-    set(isa_flags_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mprefer-vector-width=512)
+    # The bf16 instructions are used by name alone, in kernels of bf16, which the backend offers only where the processor has them.
+    set(isa_flags_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mprefer-vector-width=512)
     # A source's own options come last: after the -ffp-contract=off that every target shares.
     set_source_files_properties(${simd_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
     foreach(isa IN ITEMS sse2 avx2 avx512)

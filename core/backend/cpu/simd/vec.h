@@ -102,16 +102,21 @@ FUT_INLINE vec vec_load_pixel(const void *plane, int64_t i, bool bf16)
     return (vec)(__builtin_convertvector(half, uvec) << 16);
 }
 
-/* Rounds to nearest even; a NaN stays one. */
+/* Rounds to nearest even; a NaN stays one. Activations are bf16 only where the processor has instructions for it. */
 FUT_INLINE void vec_store_pixel(void *plane, int64_t i, vec v, bool bf16)
 {
     if (!bf16) {
         vec_store((float *)plane + i * LANES, v);
         return;
     }
+    uint16_t *to = (uint16_t *)plane + i * LANES;
+#ifdef __AVX512BF16__
+    *(hvec_in_memory *)to = (hvec)_mm512_cvtneps_pbh((__m512)v);
+#else
     uvec bits = (uvec)v, rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, quiet = (bits >> 16) | 0x40u;
     uvec is_nan = (uvec)(v != v);
-    *(hvec_in_memory *)((uint16_t *)plane + i * LANES) = __builtin_convertvector((rounded & ~is_nan) | (quiet & is_nan), hvec);
+    *(hvec_in_memory *)to = __builtin_convertvector((rounded & ~is_nan) | (quiet & is_nan), hvec);
+#endif
 }
 
 /* Sum of the lanes, halves first: one fixed order. */
@@ -147,9 +152,26 @@ FUT_INLINE vec vec_exp(vec x)
     return (vec)((ivec)p + (ivec)((uvec)shifted << 23));
 }
 
+/* 1 / (1 + e^-z) within 3 ulp. */
 FUT_INLINE vec vec_sigmoid(vec z)
 {
+#ifdef __AVX512F__
+    /* e^-z = 2^n 2^f with |f| <= 1/2; 2^f is a minimax polynomial. The reciprocal is an estimate of 14 bits and a step of Newton's: half the
+     * time of a division. */
+    vec bounded = vec_max(z, vec_set(-87.0f));
+    vec n = (vec)_mm512_roundscale_ps((__m512)(bounded * -1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT);
+    vec f = bounded * -1.44269504088896341f - n;
+    vec p = vec_set(1.326472717e-3f);
+    p = p * f + 9.671512642e-3f;
+    p = p * f + 5.550733743e-2f;
+    p = p * f + 2.402224209e-1f;
+    p = p * f + 6.931469776e-1f;
+    p = p * f + 1.0f;
+    vec d = 1.0f + (vec)_mm512_scalef_ps((__m512)p, (__m512)n), r = (vec)_mm512_rcp14_ps((__m512)d);
+    return r + r * (1.0f - d * r);
+#else
     return 1.0f / (1.0f + vec_exp(-z));
+#endif
 }
 
 /* slope: of prelu. */
