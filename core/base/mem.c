@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Each block is preceded by one aligned header that remembers its size, so that held bytes can be counted. */
 typedef struct block_header {
@@ -30,13 +31,25 @@ static void count_bytes(long long delta)
     }
 }
 
+/* From this size on a block is asked for in pages of 2 MiB, where the system has them: an activation is walked once, and a miss of the
+ * address cache every 4 kB costs a third of the bandwidth, more in a virtual machine. */
+enum { HUGE_PAGE = 2 << 20 };
+
+static void *alloc_aligned(size_t bytes)
+{
+    if (bytes < 2 * (size_t)HUGE_PAGE) return aligned_alloc(FUT_MEM_ALIGN, bytes);
+    void *base = aligned_alloc(HUGE_PAGE, bytes);
+    if (base != NULL) (void)madvise(base, bytes & ~((size_t)HUGE_PAGE - 1), MADV_HUGEPAGE); /* advice: without it all works, slower */
+    return base;
+}
+
 fut_status fut_mem_alloc(size_t count, size_t size, void **block_out)
 {
     size_t bytes = 0;
     size_t padded = 0;
     int overflow = __builtin_mul_overflow(count, size, &bytes) || __builtin_add_overflow(bytes, (size_t)2 * FUT_MEM_ALIGN, &padded);
     padded &= ~(size_t)(FUT_MEM_ALIGN - 1);
-    char *base = overflow || should_fail() ? NULL : aligned_alloc(FUT_MEM_ALIGN, padded);
+    char *base = overflow || should_fail() ? NULL : alloc_aligned(padded);
     FUT_CHECK(base != NULL, FUT_ERR_NO_MEMORY, "cannot allocate %zu x %zu bytes", count, size);
     ((block_header *)base)->bytes = bytes;
     memset(base + FUT_MEM_ALIGN, 0, padded - FUT_MEM_ALIGN);
