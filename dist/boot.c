@@ -1,7 +1,12 @@
 #include "dist/boot.h"
 
+#include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
+#include "dist/compare.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Where launchers (Open MPI's mpirun, PMI's, srun) tell a process how many they started. A shell that srun opened says 1, and MPI may not
@@ -17,6 +22,27 @@ bool fut_boot_has_peers(void)
     return false;
 }
 
+enum { PROGRAM_MAX = 1 << 30 };
+
+/* The same program everywhere: ranks of another version would not even send messages of the same length. A host that cannot read its own
+ * program is given the benefit of the doubt. */
+static fut_status compare_programs(fut_comm *comm)
+{
+    fut_str program = {0};
+    fut_str differences = {0};
+    fut_claim claim = {.name = "program", .value = FUT_VERSION};
+    if (comm->size == 1) return FUT_OK;
+    if (fut_file_read("/proc/self/exe", PROGRAM_MAX, &program) == FUT_OK)
+        (void)snprintf(claim.value, sizeof claim.value, FUT_VERSION " build %016" PRIx64, fut_hash_xxh3(program.data, program.length));
+    fut_trail_clear();
+    fut_str_fini(&program);
+    fut_status st = fut_comm_compare(comm, &claim, 1, &differences);
+    if (st == FUT_OK && differences.length > 0)
+        st = FUT_FAIL(FUT_ERR_CONFIG, "ranks run different programs: %s; install one build on all hosts", fut_str_text(&differences));
+    fut_str_fini(&differences);
+    return fut_comm_agree(comm, st);
+}
+
 fut_status fut_boot(fut_comm **comm_out)
 {
     fut_watchdog *watchdog = NULL;
@@ -28,7 +54,12 @@ fut_status fut_boot(fut_comm **comm_out)
     }
     (*comm_out)->watchdog = watchdog;
     fut_log_set_rank((*comm_out)->rank, (*comm_out)->size);
-    return FUT_OK;
+    st = compare_programs(*comm_out);
+    if (st == FUT_OK) return FUT_OK;
+    /* All ranks return the error: whatever a command does next, it has no communicator. */
+    fut_comm_destroy(comm_out);
+    fut_watchdog_destroy(&watchdog, fut_status_exit_code(st));
+    return st;
 }
 
 fut_status fut_boot_finish(fut_comm **comm, fut_status st)

@@ -14,7 +14,7 @@ extern "C" {
 /* Did a launcher (mpirun, srun) start this process among others? */
 bool fut_boot_has_peers(void);
 /* comm_mpi when it has peers, else comm_self without touching MPI. Tells the log who
- * speaks. */
+ * speaks. Errors, on all ranks: FUT_ERR_CONFIG where ranks run different programs: which. */
 fut_status fut_boot(fut_comm **comm_out) FUT_MUST_CHECK;
 /* End of a collective command with this rank's status. Success and errors that ranks agreed on (fut_comm_agree) end orderly, once all have
  * come here; a rank that failed alone ends the job, since the others wait for it. Only rank 0 returns the status, so that its message

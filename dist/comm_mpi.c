@@ -60,7 +60,10 @@ static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const int 
     fut_patience patience = {.peer = FUT_FLIGHT_NOBODY};
     for (;;) {
         int done = 0;
-        FUT_MPI(MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE), what);
+        int code = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
+        FUT_CHECK(code != MPI_ERR_IN_STATUS, FUT_ERR_IO,
+                  "%s: a message came that does not fit: one was lost, or the ranks do not do the same", what);
+        FUT_MPI(code, what);
         if (done) return FUT_OK;
         if (patience.looks % LOOKS_A_ROLL == LOOKS_A_ROLL - 1) FUT_TRY(fut_mpi_answer_roll(c));
         if (patience.ask && peers != NULL) patience.peer = peer_of_open(n, requests, peers);

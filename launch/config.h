@@ -64,6 +64,7 @@ typedef struct fut_config_train {
     int64_t keep;
     int64_t log_every;
     double deadline;
+    int64_t check_replicas; /* 0: never */
 } fut_config_train;
 
 typedef struct fut_config_eval {

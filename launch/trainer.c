@@ -80,6 +80,14 @@ static fut_status collect_all(fut_trainer *t)
     return FUT_OK;
 }
 
+/* What was looked at a step ago is compared, and a look that is due begins: it is copied while the next step computes. */
+static fut_status look_at_replicas(fut_trainer *t)
+{
+    int64_t every = t->config->train.check_replicas;
+    FUT_TRY(fut_replicas_compare(t->replicas));
+    return every > 0 && t->progress.step % every == 0 ? fut_replicas_look(t->replicas, t->progress.step) : FUT_OK;
+}
+
 static fut_status train_step(fut_trainer *t, const step_order *order)
 {
     fut_progress *p = &t->progress;
@@ -104,7 +112,7 @@ static fut_status train_step(fut_trainer *t, const step_order *order)
         FUT_TRY(collect(t, p->step - 1));
     p->step++;
     p->batch++;
-    return FUT_OK;
+    return look_at_replicas(t);
 }
 
 /* ---- between steps ------------------------------------------------------------------------------------------------------------- */
@@ -194,6 +202,8 @@ static fut_status look_at_model(fut_trainer *t, const step_order *order)
     bool is_best = false;
     FUT_TRY(collect_all(t));
     fut_comm_phase(t->comm, FUT_PHASE_EVALUATE, -1);
+    FUT_TRY(fut_replicas_look(t->replicas, t->progress.step)); /* what is saved was the same everywhere */
+    FUT_TRY(fut_replicas_compare(t->replicas));
     FUT_TRY(fut_average_enter(t->average));
     if (order->evaluate) FUT_TRY(evaluate(t, &is_best));
     if (order->save || is_best) FUT_TRY(fut_trainer_save(t, order->stop || t->progress.step == t->total_steps));

@@ -9,6 +9,7 @@
 #include "launch/engine.h"
 #include "launch/feed.h"
 #include "launch/pace.h"
+#include "launch/replicas.h"
 #include "launch/run_folder.h"
 #include "launch/step_report.h"
 
@@ -28,7 +29,8 @@ typedef struct fut_trainer {
 
     fut_dataset *dataset;
     fut_engine *engine;
-    fut_average *average; /* NULL: what is trained is evaluated */
+    fut_replicas *replicas; /* NULL: nothing to compare */
+    fut_average *average;   /* NULL: what is trained is evaluated */
     fut_batches *batches;
     fut_feed *feed;
 

@@ -7,6 +7,7 @@
 #include "core/nn/weights.h"
 #include "dist/boot.h"
 #include "dist/order.h"
+#include "launch/agreement.h"
 #include "launch/evaluate.h"
 #include "launch/model.h"
 
@@ -280,6 +281,9 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
     FUT_TRY(fut_engine_share_state(t->engine));
+    if (t->config->train.check_replicas > 0) FUT_TRY(fut_comm_agree(t->comm, fut_replicas_create(t->engine, &t->replicas)));
+    FUT_TRY(fut_replicas_look(t->replicas, t->progress.step));
+    FUT_TRY(fut_replicas_compare(t->replicas));
     return fut_batches_begin_epoch(t->batches, t->progress.batch, t->progress.step);
 }
 
@@ -304,10 +308,12 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     if (fut_comm_rank(comm) == 0) st = open_folder(t, &point, resumed);
     FUT_TRY(fut_comm_agree(comm, st));
     FUT_TRY(record_flight(t));
+    FUT_TRY(fut_agree_on_config(t->config, comm));
     FUT_TRY(fut_order_broadcast(comm, &point, sizeof point, "resume point"));
     FUT_TRY(fut_comm_agree(comm, decide_shards(t, &point)));
     FUT_TRY(fut_comm_agree(comm, open_dataset(t, &point)));
     FUT_TRY(create_engine(t, &point));
+    FUT_TRY(fut_agree_on_data(t->dataset, &t->engine->info, comm));
     FUT_TRY(fut_comm_agree(comm, create_batches(t)));
     FUT_TRY(plan_engine(t, resumed));
     FUT_TRY(fut_comm_agree(comm, warn_of_schedule(t)));
@@ -338,6 +344,7 @@ void fut_trainer_close(fut_trainer *t)
     fut_feed_destroy(&t->feed);
     fut_batches_destroy(&t->batches);
     fut_average_destroy(&t->average);
+    fut_replicas_destroy(&t->replicas);
     fut_engine_destroy(&t->engine);
     fut_dataset_close(&t->dataset);
     fut_checkpoint_meta_fini(&t->meta);

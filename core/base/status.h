@@ -16,6 +16,7 @@
     X(ERR_DATA, 65, "bad data")                                                                                                            \
     X(ERR_NO_INPUT, 66, "input missing")                                                                                                   \
     X(ERR_INTERNAL, 70, "internal error")                                                                                                  \
+    X(ERR_REPLICAS, 70, "ranks hold different parameters")                                                                                 \
     X(ERR_SHAPE, 70, "shapes do not agree")                                                                                                \
     X(ERR_UNSUPPORTED, 78, "not supported here")                                                                                           \
     X(ERR_NO_MEMORY, 71, "out of memory")                                                                                                  \
