@@ -56,10 +56,11 @@ exec 3>&1
 if [ "${FUT_TEST_ALL:-0}" = 1 ]; then
     for how in stop kill; do
         for rank in 0 1 2; do
-            for phase in start read gather save evaluate finalize; do
+            for phase in start read gather save evaluate; do
                 meet $how $rank $phase
             done
             meet $how $rank backward gradients
+            meet $how $rank finalize "end of the run"
         done
     done
 else
