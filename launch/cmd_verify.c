@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char intro[] = "Says whether two photos show the same person, by the similarity of their embeddings.\n"
-                            "Exit status: 0 same person, 1 different people, 64 and above an error.";
+static const char intro[] =
+    "Says whether two photos show the same person, by the similarity of their embeddings; a model trained with loss bce tells the\n"
+    "probability too, which the answer does not hang on.\n"
+    "Exit status: 0 same person, 1 different people, 64 and above an error.";
 
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("RUN", "folder of a trained run"),
@@ -51,13 +53,16 @@ static fut_status threshold_of(const fut_args *args, const fut_trained *trained,
     return fut_trained_threshold(trained, threshold_out);
 }
 
-static void print_answer(const fut_args *args, double similarity, double threshold)
+/* probability: NULL where the model does not tell it. */
+static void print_answer(const fut_args *args, double similarity, double threshold, const double *probability)
 {
-    bool same = similarity >= threshold;
-    if (fut_args_is_given(args, "json"))
-        (void)printf("{\"similarity\":%.9g,\"threshold\":%.9g,\"same\":%s}\n", similarity, threshold, same ? "true" : "false");
+    bool same = similarity >= threshold, json = fut_args_is_given(args, "json");
+    if (json)
+        (void)printf("{\"similarity\":%.9g,\"threshold\":%.9g,\"same\":%s", similarity, threshold, same ? "true" : "false");
     else
-        (void)printf("%s  similarity %.4f, threshold %.4f\n", same ? "same person" : "different people", similarity, threshold);
+        (void)printf("%s  similarity %.4f, threshold %.4f", same ? "same person" : "different people", similarity, threshold);
+    if (probability != NULL) (void)printf(json ? ",\"probability\":%.9g" : ", probability %.4f", *probability);
+    (void)puts(json ? "}" : "");
     fut_command_set_exit(same ? 0 : 1);
 }
 
@@ -69,6 +74,7 @@ fut_status fut_cmd_verify(int argc, char **argv)
     float *embedding = NULL;
     double crop = 1;
     double threshold = 0;
+    double probability = 0;
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
     if (args == NULL) goto out;
     fut_model_place place = fut_model_place_of(NULL);
@@ -79,7 +85,9 @@ fut_status fut_cmd_verify(int argc, char **argv)
     FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * dim, &embedding), out);
     const char *const path[2] = {fut_args_get(args, "A"), fut_args_get(args, "B")};
     FUT_TRY_GOTO(embed_pair(&trained, path, crop, embedding), out);
-    print_answer(args, fut_metric_score(embedding, embedding + dim, dim), threshold);
+    const bool tells = fut_trained_tells_probability(&trained);
+    if (tells) FUT_TRY_GOTO(fut_trained_probability(&trained, embedding, embedding + dim, &probability), out);
+    print_answer(args, fut_metric_score(embedding, embedding + dim, dim), threshold, tells ? &probability : NULL);
 out:
     fut_mem_free(embedding);
     fut_trained_close(&trained);

@@ -146,12 +146,14 @@ fut_status fut_trained_open(const char *run, const char *which, const char *cons
 {
     fut_status st = FUT_OK;
     fut_trained t = {0};
+    fut_params loss = {.n = 0};
     fut_str config_path = {0};
     FUT_TRY_GOTO(checkpoint_path(run, which, &t.path), out);
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&t.path), &t.meta, &t.progress), out);
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &config_path), out);
     FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, set_count, &t.config), out);
-    FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, NULL, &t.bk, &t.net), out);
+    if (fut_loss_tells_probability(&t.config->loss)) loss = fut_loss_params(&t.config->loss, 0, t.config->model.embedding);
+    FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, &loss, &t.bk, &t.net), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&t.path), t.net, NULL, NULL), out);
     *out_ = t;
     t = (fut_trained){0};
@@ -167,6 +169,23 @@ fut_status fut_trained_threshold(const fut_trained *t, double *threshold_out)
               fut_str_text(&t->path));
     *threshold_out = t->progress.threshold;
     return FUT_OK;
+}
+
+bool fut_trained_tells_probability(const fut_trained *trained)
+{
+    return fut_loss_tells_probability(&trained->config->loss);
+}
+
+fut_status fut_trained_probability(const fut_trained *trained, const float *a, const float *b, double *probability_out)
+{
+    float *params = NULL;
+    const int64_t n = fut_net_loss_param_count(trained->net);
+    FUT_TRY(FUT_NEW_ARRAY(n, &params));
+    fut_status st = trained->bk->download(trained->bk, params, fut_net_loss_params(trained->net), (size_t)n * sizeof *params, NULL);
+    if (st == FUT_OK) st = trained->bk->sync(trained->bk, NULL);
+    if (st == FUT_OK) *probability_out = fut_loss_probability(&trained->config->loss, params, trained->config->model.embedding, a, b);
+    fut_mem_free(params);
+    return st;
 }
 
 void fut_trained_close(fut_trained *t)

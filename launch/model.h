@@ -46,6 +46,9 @@ fut_status fut_trained_open(const char *run, const char *which, const char *cons
 /* The similarity from which two photos are of one person: where the error rates of the run's last evaluation were equal.
  * Errors: FUT_ERR_NO_INPUT: it was never evaluated. */
 fut_status fut_trained_threshold(const fut_trained *trained, double *threshold_out) FUT_MUST_CHECK;
+/* Was it trained as a classifier of pairs? Then, how likely two embeddings (on the host) are of one person. */
+bool fut_trained_tells_probability(const fut_trained *trained);
+fut_status fut_trained_probability(const fut_trained *trained, const float *a, const float *b, double *probability_out) FUT_MUST_CHECK;
 void fut_trained_close(fut_trained *trained);
 
 #ifdef __cplusplus

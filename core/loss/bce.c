@@ -64,7 +64,33 @@ static void params(const void *config_, int64_t classes, int64_t dim, fut_params
                   {.name = "b", .rank = 1, .dim = {1}, .init = {FUT_INIT_CONSTANT, config->scale * zero_at}, .no_decay = true}}};
 }
 
-static const fut_loss_type bce = {.symmetric = true, .describe = describe, .params = params};
+/* 1 / the length that embeddings are compared at. */
+static double length_factor(const bce_config *config, int64_t dim, const float *e)
+{
+    double square = 0;
+    if (config->common.distance == FUT_DISTANCE_DOT) return 1;
+    for (int64_t k = 0; k < dim; k++)
+        square += (double)e[k] * (double)e[k];
+    return 1 / fmax(sqrt(square), 1e-12);
+}
+
+static double logit(const void *config_, const float *params, int64_t dim, const float *a, const float *b)
+{
+    const bce_config *config = config_;
+    const double of_a = length_factor(config, dim, a), of_b = length_factor(config, dim, b);
+    double product = 0, square = 0, weighed = 0;
+    for (int64_t k = 0; k < dim; k++) {
+        const double x = of_a * (double)a[k], y = of_b * (double)b[k];
+        product += x * y;
+        square += (x - y) * (x - y);
+        if (config->head == HEAD_DIFFERENCE) weighed += (double)params[k] * fabs(x - y);
+    }
+    if (config->head == HEAD_DIFFERENCE) return weighed + (double)params[dim];
+    const double s = config->common.distance == FUT_DISTANCE_L2 ? -sqrt(square) : product;
+    return (double)params[0] * s + (double)params[1];
+}
+
+static const fut_loss_type bce = {.symmetric = true, .describe = describe, .params = params, .logit = logit};
 
 const fut_opt_choice fut_loss_bce = {
     .name = "bce",

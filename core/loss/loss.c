@@ -74,6 +74,17 @@ fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64
     return params;
 }
 
+bool fut_loss_tells_probability(const fut_opt_variant *config)
+{
+    return ((const fut_loss_type *)config->choice->payload)->logit != NULL;
+}
+
+double fut_loss_probability(const fut_opt_variant *config, const float *params, int64_t dim, const float *a, const float *b)
+{
+    const fut_loss_type *type = config->choice->payload;
+    return fut_row_sigmoid(type->logit(config->config, params, dim, a, b));
+}
+
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner)
 {
     const fut_loss_common *common = config->config;

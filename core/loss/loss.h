@@ -79,6 +79,9 @@ typedef struct fut_loss_type {
     void (*describe)(const void *config, fut_row_loss *row_out);
     /* The loss's own parameters; NULL: it has none. classes: people that are trained on. */
     void (*params)(const void *config, int64_t classes, int64_t dim, fut_params *params_out);
+    /* Of a classifier of pairs, the logit that two embeddings [dim] are of one person; params: its own, all on the host. NULL: it is none.
+     */
+    double (*logit)(const void *config, const float *params, int64_t dim, const float *a, const float *b);
     /* Appends a proof and a remedy when these settings cannot learn, and returns the name `--allow` takes; NULL when nothing is wrong. */
     const char *(*lint)(const void *config, fut_str *proof);
 } fut_loss_type;
@@ -115,6 +118,10 @@ fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_min
 
 /* The parameters that the loss wants trained beside the network; none for most. */
 fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64_t dim);
+
+/* Does the loss say how likely two embeddings are of one person? Then, from its parameters, all on the host: */
+bool fut_loss_tells_probability(const fut_opt_variant *config);
+double fut_loss_probability(const fut_opt_variant *config, const float *params, int64_t dim, const float *a, const float *b);
 
 /* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's, FUT_ERR_NO_MEMORY. */
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,

@@ -47,3 +47,13 @@ same swapped --set loss=triplet --set loss.swap=true
 same mined-pairs --set loss=contrastive --set miner=batch_hard
 same bce-difference --set loss=bce --set loss.head=difference --set miner=batch_hard
 same drawn-pairs --set loss=contrastive --set miner=distance_weighted
+
+# A classifier of pairs tells how likely two photos are of one person; other models do not.
+photos="faces/person_0001/0001.jpg faces/person_0002/0001.jpg"
+for head in similarity difference; do
+    expect 0 "$futago" train c.yaml $steps --set loss=bce --set loss.head=$head --set run=judge-$head
+    expect 0 "$futago" verify judge-$head $photos --threshold -1
+    grep -q 'probability 0\.[0-9]*$' out || fail "no probability: $(cat out)"
+    expect 0 "$futago" verify judge-$head $photos --threshold -1 --json
+    grep -q '"same":true,"probability":0\.[0-9]*}$' out || fail "no probability: $(cat out)"
+done
