@@ -74,7 +74,7 @@ score() { # RUN
 
 one() { # SET RECIPE SEED
     local set=$1 recipe=$2 seed=$3 run=$1-$2-$3 epochs length
-    if [ "$set" = orl ]; then epochs=10 length=320; else epochs=6 length=1664; fi
+    if [ "$set" = orl ]; then epochs=10 length=320; else epochs=6 length=832; fi
     if [ ! -f "$run.tsv" ]; then
         settings "$recipe" >"$run.yaml"
         "$futago" train "$run.yaml" --set run="$run" --set seed="$seed" >&2
