@@ -52,6 +52,44 @@ static void pack_cols(const fut_simd_matmul *mm, int64_t col, int64_t k0, int64_
                 packed[i * TILE_COLS + c] = b[i * mm->b_row + c * mm->b_col];
 }
 
+/* The rows of a tile as they were packed, or, where few of them are not 0 (a miner's choices), those alone, row by row. */
+typedef struct nonzero {
+    float value;
+    int32_t at; /* of k */
+} nonzero;
+
+typedef struct tile {
+    float *a; /* [k, TILE_ROWS], or nonzero [sum of count] */
+    bool is_sparse;
+    int count[TILE_ROWS];
+} tile;
+enum { SPARSE = 8, SAMPLE = 128 }; /* at most one of so many */
+
+static int count_nonzeros(int n, const float *a)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        count += a[i] != 0;
+    return count;
+}
+
+static void list_nonzeros(int64_t k, tile *t)
+{
+    nonzero list[KC * TILE_ROWS / SPARSE];
+    int n = 0, all = (int)k * TILE_ROWS;
+    t->is_sparse = false;
+    if (count_nonzeros(all < SAMPLE ? all : SAMPLE, t->a) > SAMPLE / 2) return; /* most products are of dense matrices */
+    t->is_sparse = count_nonzeros(all, t->a) * SPARSE <= all;
+    if (!t->is_sparse) return;
+    for (int r = 0; r < TILE_ROWS; r++) {
+        int first = n;
+        for (int i = 0; i < k; i++)
+            if (t->a[i * TILE_ROWS + r] != 0) list[n++] = (nonzero){.value = t->a[i * TILE_ROWS + r], .at = i};
+        t->count[r] = n - first;
+    }
+    memcpy(t->a, list, (size_t)n * sizeof *list);
+}
+
 /* One element's way from sums to c, as a whole tile takes it. */
 typedef struct tile_end {
     bool first, last; /* of the chains */
@@ -59,7 +97,18 @@ typedef struct tile_end {
     const float *bias; /* of the tile's columns, or NULL */
 } tile_end;
 
-FUT_INLINE void add_tile(int64_t k, const float *a, const float *b, const tile_end *end, float *c, int64_t c_row)
+FUT_INLINE void end_row(const vec sum[TILE_VECS], const tile_end *end, float *c)
+{
+    for (int v = 0; v < TILE_VECS; v++) {
+        float *to = c + v * LANES;
+        vec value = end->first ? sum[v] : vec_load(to) + sum[v];
+        if (end->last && end->alpha != 1) value *= end->alpha;
+        if (end->last && end->bias) value += vec_load(end->bias + v * LANES);
+        vec_store(to, value);
+    }
+}
+
+FUT_INLINE void add_dense_tile(int64_t k, const float *a, const float *b, const tile_end *end, float *c, int64_t c_row)
 {
     vec sum[TILE_ROWS][TILE_VECS] = {{{0}}};
     for (int64_t i = 0; i < k; i++, a += TILE_ROWS, b += TILE_COLS)
@@ -67,17 +116,31 @@ FUT_INLINE void add_tile(int64_t k, const float *a, const float *b, const tile_e
             for (int v = 0; v < TILE_VECS; v++)
                 sum[r][v] += a[r] * vec_load(b + v * LANES);
     for (int r = 0; r < TILE_ROWS; r++)
-        for (int v = 0; v < TILE_VECS; v++) {
-            float *to = c + r * c_row + v * LANES;
-            vec value = end->first ? sum[r][v] : vec_load(to) + sum[r][v];
-            if (end->last && end->alpha != 1) value *= end->alpha;
-            if (end->last && end->bias) value += vec_load(end->bias + v * LANES);
-            vec_store(to, value);
-        }
+        end_row(sum[r], end, c + r * c_row);
+}
+
+/* Adding 0 times a number changes no sum, so a chain without its zeros has the same bits. */
+FUT_INLINE void add_sparse_tile(const int *count, const nonzero *a, const float *b, const tile_end *end, float *c, int64_t c_row)
+{
+    for (int r = 0; r < TILE_ROWS; a += count[r++]) {
+        vec sum[TILE_VECS] = {{0}};
+        for (int i = 0; i < count[r]; i++)
+            for (int v = 0; v < TILE_VECS; v++)
+                sum[v] += a[i].value * vec_load(b + a[i].at * TILE_COLS + v * LANES);
+        end_row(sum, end, c + r * c_row);
+    }
+}
+
+FUT_INLINE void add_tile(int64_t k, const tile *t, const float *b, const tile_end *end, float *c, int64_t c_row)
+{
+    if (t->is_sparse)
+        add_sparse_tile(t->count, (const nonzero *)t->a, b, end, c, c_row);
+    else
+        add_dense_tile(k, t->a, b, end, c, c_row);
 }
 
 /* A tile that hangs over the edge of c: through a whole one. */
-static void add_part_of_tile(int64_t k, const float *a, const float *b, const tile_end *end, int64_t rows, int64_t cols, float *c,
+static void add_part_of_tile(int64_t k, const tile *t, const float *b, const tile_end *end, int64_t rows, int64_t cols, float *c,
                              int64_t c_row)
 {
     float whole[TILE_ROWS * TILE_COLS] = {0}, bias[TILE_COLS] = {0};
@@ -89,7 +152,7 @@ static void add_part_of_tile(int64_t k, const float *a, const float *b, const ti
     if (!end->first)
         for (int64_t r = 0; r < rows; r++)
             memcpy(whole + r * TILE_COLS, c + r * c_row, (size_t)cols * sizeof *c);
-    add_tile(k, a, b, &inside, whole, TILE_COLS);
+    add_tile(k, t, b, &inside, whole, TILE_COLS);
     for (int64_t r = 0; r < rows; r++)
         memcpy(c + r * c_row, whole + r * TILE_COLS, (size_t)cols * sizeof *c);
 }
@@ -97,22 +160,28 @@ static void add_part_of_tile(int64_t k, const float *a, const float *b, const ti
 void FUT_SIMD_NAME(matmul)(const fut_simd_matmul *mm)
 {
     float a[ROWS_PACKED * KC], b[KC * TILE_COLS];
+    tile tiles[ROWS_PACKED / TILE_ROWS];
     for (int64_t k0 = 0; k0 == 0 || k0 < mm->k; k0 += KC) {
         const int64_t k = at_most(mm->k - k0, KC);
         tile_end end = {.first = k0 == 0, .last = k0 + k == mm->k, .alpha = mm->alpha};
-        for (int64_t row = 0; row < mm->rows; row += TILE_ROWS)
-            pack_tile_rows(mm, row, k0, k, a + row * k);
+        for (int64_t row = 0; row < mm->rows; row += TILE_ROWS) {
+            tile *t = &tiles[row / TILE_ROWS];
+            t->a = a + row * k;
+            pack_tile_rows(mm, row, k0, k, t->a);
+            list_nonzeros(k, t);
+        }
         for (int64_t col = 0; col < mm->cols; col += TILE_COLS) {
             const int64_t cols = at_most(mm->cols - col, TILE_COLS);
             pack_cols(mm, col, k0, k, b);
             end.bias = mm->bias ? mm->bias + col : NULL;
             for (int64_t row = 0; row < mm->rows; row += TILE_ROWS) {
                 const int64_t rows = at_most(mm->rows - row, TILE_ROWS);
+                const tile *t = &tiles[row / TILE_ROWS];
                 float *c = mm->c + row * mm->c_row + col;
                 if (rows == TILE_ROWS && cols == TILE_COLS)
-                    add_tile(k, a + row * k, b, &end, c, mm->c_row);
+                    add_tile(k, t, b, &end, c, mm->c_row);
                 else
-                    add_part_of_tile(k, a + row * k, b, &end, rows, cols, c, mm->c_row);
+                    add_part_of_tile(k, t, b, &end, rows, cols, c, mm->c_row);
             }
         }
     }
