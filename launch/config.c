@@ -1,10 +1,10 @@
 #include "launch/config.h"
 
-#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/yaml.h"
 #include "core/loss/loss.h"
 #include "core/miner/miner.h"
+#include "core/nn/graph.h"
 #include "core/optim/optim.h"
 #include "core/sched/sched.h"
 #include "data/augment.h"
@@ -118,7 +118,10 @@ const fut_opt fut_config_options[] = {
 static fut_status check_fields(const fut_config *config)
 {
     const fut_config_sampler *sampler = &config->sampler;
+    const fut_backbone *backbone = NULL;
     int64_t shards = 0;
+    FUT_TRY(fut_backend_check_name(config->backend));
+    FUT_TRY(fut_backbone_find(config->model.backbone, &backbone));
     FUT_CHECK(config->data.file[0] != '\0', FUT_ERR_CONFIG, "data.file is missing: name the file that `futago pack` made");
     FUT_CHECK(strcmp(config->train.shards, "auto") == 0 || (fut_str_to_i64(config->train.shards, &shards) && shards >= 1), FUT_ERR_CONFIG,
               "train.shards is '%s': expected auto or a number of at least 1", config->train.shards);
@@ -164,92 +167,6 @@ void fut_config_destroy(fut_config **config)
     fut_opt_fini(fut_config_options, *config);
     fut_mem_free(*config);
     *config = NULL;
-}
-
-static bool is_allowed(const char *name, const char *const *allowed, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (strcmp(name, allowed[i]) == 0) return true;
-    return false;
-}
-
-typedef const char *lint_of(const fut_config *config, fut_str *text);
-
-static const char *lint_loss(const fut_config *config, fut_str *text)
-{
-    const fut_loss_type *loss = config->loss.choice->payload;
-    return loss->lint == NULL ? NULL : loss->lint(config->loss.config, text);
-}
-
-static const char *lint_miner(const fut_config *config, fut_str *text)
-{
-    const fut_miner_type *miner = config->miner.choice->payload;
-    return miner == NULL || miner->lint == NULL ? NULL : miner->lint(config->miner.config, text);
-}
-
-static const char *lint_optimizer(const fut_config *config, fut_str *text)
-{
-    const fut_optim_type *optim = config->optimizer.choice->payload;
-    return optim->lint == NULL ? NULL : optim->lint(config->optimizer.config, text);
-}
-
-static const char *lint_two_averages(const fut_config *config, fut_str *text)
-{
-    const fut_optim_type *optim = config->optimizer.choice->payload;
-    if (optim->average == NULL || config->update.ema == 0) return NULL;
-    fut_status st = fut_str_printf(text,
-                                   "%s evaluates an average of its own, so update.ema %g would be kept and never looked at: set update.ema "
-                                   "to 0, or take another optimizer",
-                                   config->optimizer.choice->name, config->update.ema);
-    return st == FUT_OK ? "two_averages" : NULL;
-}
-
-static fut_status refuse_unless_allowed(const fut_config *config, lint_of *lint, const char *const *allowed, int allowed_count)
-{
-    fut_str text = {0};
-    fut_status st = FUT_OK;
-    const char *name = lint(config, &text);
-    if (name != NULL && is_allowed(name, allowed, allowed_count))
-        FUT_WARN_ONCE("allowed by --allow %s: %s", name, fut_str_text(&text));
-    else if (name != NULL)
-        st = FUT_FAIL(FUT_ERR_CONFIG, "%s. To run it all the same: --allow %s", fut_str_text(&text), name);
-    fut_str_fini(&text);
-    return st;
-}
-
-/* A schedule-free optimizer finds its average by the learning rates it has seen. */
-static void warn_schedule_free(const fut_config *config)
-{
-    const fut_optim_type *optim = config->optimizer.choice->payload;
-    if (optim->average == NULL) return;
-    if (strcmp(config->scheduler.choice->name, "constant") != 0)
-        FUT_WARN_ONCE("%s takes the place of a schedule: under scheduler: %s its later steps, which should count most, hardly move; "
-                      "use scheduler: constant",
-                      config->optimizer.choice->name, config->scheduler.choice->name);
-    if (optim->weight_decay(config->optimizer.config) > 0 && config->update.weight_decay == FUT_DECAY_ALL)
-        FUT_WARN_ONCE("optimizer.weight_decay acts on y and through it on the average that is evaluated, norms and biases too: "
-                      "update.weight_decay: weights leaves those alone");
-}
-
-fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
-{
-    static lint_of *const lints[] = {lint_loss, lint_miner, lint_optimizer, lint_two_averages};
-    fut_str text = {0};
-    fut_sched_run run = {.epochs = config->train.steps == 0 ? config->train.epochs : 0,
-                         .steps = config->train.steps,
-                         .is_evaluated = config->eval.every > 0};
-    fut_row_miner miner;
-    FUT_TRY(fut_miner_describe(&config->miner, &miner));
-    FUT_TRY(fut_loss_check_miner(&config->loss, &miner));
-    for (size_t i = 0; i < sizeof lints / sizeof *lints; i++)
-        FUT_TRY(refuse_unless_allowed(config, lints[i], allowed, allowed_count));
-    fut_status st = fut_sched_warn(&config->scheduler, &run, &text);
-    if (st == FUT_OK && text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
-    fut_str_fini(&text);
-    FUT_TRY(st);
-    warn_schedule_free(config);
-    if (config->sampler.m < 2) FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
-    return FUT_OK;
 }
 
 void fut_config_normalization(const fut_config *config, const double data_mean[3], const double data_std[3], double mean_out[3],

@@ -235,7 +235,7 @@ static fut_status create_batches(fut_trainer *t)
 static fut_status warn_of_schedule(const fut_trainer *t)
 {
     bool by_steps = t->config->train.steps > 0;
-    fut_sched_run run = {.epochs = by_steps ? t->total_epochs : 0, .steps = by_steps ? 0 : t->total_steps, .is_evaluated = true};
+    fut_sched_run run = {.epochs = by_steps ? t->total_epochs : 0, .steps = by_steps ? 0 : t->total_steps, .evaluations = -1};
     fut_str text = {0};
     fut_status st = fut_sched_warn(&t->config->scheduler, &run, &text);
     if (st == FUT_OK && text.length > 0) FUT_WARN("%s", fut_str_text(&text));

@@ -50,15 +50,23 @@ static const char *nearest_name(const char *name)
     return fut_str_nearest(name, words);
 }
 
-fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out)
+fut_status fut_backend_check_name(const char *name)
 {
-    FUT_CHECK(options->threads > 0, FUT_ERR_CONFIG, "backend %s: %d threads, must be at least 1", name, options->threads);
-    if (strcmp(name, "auto") == 0) return create_best(options, bk_out);
+    if (strcmp(name, "auto") == 0) return FUT_OK;
     for (int i = 0; i < REGISTRY_ROWS; i++)
-        if (strcmp(name, registry[i].name) == 0) return registry[i].create(options, bk_out);
+        if (strcmp(name, registry[i].name) == 0) return FUT_OK;
     const char *nearest = nearest_name(name);
     if (nearest) return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; did you mean '%s'?", name, nearest);
     return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; 'auto' takes the best one here", name);
+}
+
+fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out)
+{
+    FUT_CHECK(options->threads > 0, FUT_ERR_CONFIG, "backend %s: %d threads, must be at least 1", name, options->threads);
+    FUT_TRY(fut_backend_check_name(name));
+    for (int i = 0; i < REGISTRY_ROWS; i++)
+        if (strcmp(name, registry[i].name) == 0) return registry[i].create(options, bk_out);
+    return create_best(options, bk_out);
 }
 
 void fut_backend_destroy(fut_backend **bk)

@@ -244,6 +244,8 @@ typedef struct fut_backend_options {
     const char *cache_folder; /* GPU: where choices of algorithms are kept; NULL: nowhere */
 } fut_backend_options;
 
+/* Errors: FUT_ERR_CONFIG for an unknown name (nearest name given). */
+fut_status fut_backend_check_name(const char *name) FUT_MUST_CHECK;
 /* Create a backend by name: "auto" (best available), "cuda", "cpu", "ref". "auto" logs why a better one was not taken.
  * Errors: FUT_ERR_CONFIG for an unknown name (nearest name given), FUT_ERR_UNSUPPORTED with the device's own reason. */
 fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out) FUT_MUST_CHECK;

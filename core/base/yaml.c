@@ -340,6 +340,14 @@ static bool is_path(const char *path, size_t length)
     return length > 0 && names <= FUT_YAML_DEPTH_MAX;
 }
 
+/* Something below the node that an earlier --set has set, or NULL. */
+static const fut_yaml_node *set_below(const fut_yaml_node *node)
+{
+    for (const fut_yaml_node *child = node->child; child != NULL; child = child->next)
+        if (strcmp(child->origin, "--set") == 0 && child->key != NULL) return child;
+    return NULL;
+}
+
 fut_status fut_yaml_set(fut_yaml_node *root, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
@@ -368,6 +376,9 @@ fut_status fut_yaml_set(fut_yaml_node *root, const char *assignment)
         node = entry;
         name += length + 1;
     }
+    const fut_yaml_node *earlier = set_below(node);
+    FUT_CHECK_GOTO(earlier == NULL, FUT_ERR_CONFIG, out,
+                   "--set \"%.200s\" would undo the --set of its '%s' that stands before it: put it first", assignment, earlier->key);
     take_value(node, value);
 out:
     fut_str_fini(&source);

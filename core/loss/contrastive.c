@@ -57,7 +57,16 @@ static const char *lint_dot(const contrastive_config *config, fut_str *proof)
 
 static const char *lint_l2(const contrastive_config *config, fut_str *proof)
 {
-    if (config->neg_margin > config->pos_margin) return NULL;
+    if (config->neg_margin > config->pos_margin && config->pos_margin < 2) return NULL;
+    if (config->neg_margin > config->pos_margin) {
+        fut_status none =
+            fut_str_printf(proof,
+                           "contrastive loss on the l2 distance d with pos_margin %g never pulls photos of a person together: "
+                           "positives cost [d - %g]+, and no two unit vectors are farther apart than 2. Use pos_margin: 0, "
+                           "neg_margin: 1",
+                           config->pos_margin, config->pos_margin);
+        return none == FUT_OK ? "positives_cost_nothing" : NULL;
+    }
     fut_status st = fut_str_printf(
         proof,
         "contrastive loss on the l2 distance d with pos_margin %g and neg_margin %g cannot learn: positives cost "

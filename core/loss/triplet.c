@@ -32,10 +32,22 @@ static void describe(const void *config_, fut_row_loss *row)
     row->smooth = config->smooth;
 }
 
+static const char *lint_unreachable(const triplet_config *config, fut_str *proof)
+{
+    if (config->smooth || config->common.distance == FUT_DISTANCE_DOT || config->margin <= 2) return NULL;
+    fut_status st =
+        fut_str_printf(proof,
+                       "triplet loss with margin %g on unit vectors has no margin: similarities lie in [-1, 1] and distances in [0, 2], "
+                       "so a positive is nearer than a negative by 2 at most, no triplet ever costs 0, and the gradient is the same "
+                       "for every margin above 2. Use a margin such as 0.2, or distance: dot",
+                       config->margin);
+    return st == FUT_OK ? "unreachable_margin" : NULL;
+}
+
 static const char *lint(const void *config_, fut_str *proof)
 {
     const triplet_config *config = config_;
-    if (config->smooth || config->margin > 0) return NULL;
+    if (config->smooth || config->margin > 0) return lint_unreachable(config, proof);
     fut_status st = fut_str_printf(proof,
                                    "triplet loss with margin %g cannot learn: a network that maps every photo to one point has the same "
                                    "distance to positives and to negatives, so every triplet costs [%g]+ = 0 and the gradient is 0. Use a "

@@ -20,7 +20,20 @@ static fut_status describe(const void *config, fut_row_miner *miner)
     return FUT_OK;
 }
 
-static const fut_miner_type multi_similarity = {.describe = describe};
+static const char *lint(const void *config_, fut_str *proof)
+{
+    const multi_similarity_config *config = config_;
+    if (config->common.distance == FUT_DISTANCE_DOT || config->epsilon > -2) return NULL;
+    fut_status st =
+        fut_str_printf(proof,
+                       "miner multi_similarity with epsilon %g never chooses a pair: a positive would have to be farther than a "
+                       "negative by more than %g, and no two similarities or distances of unit vectors differ by more than 2. The "
+                       "loss sees nothing and is 0. Use epsilon: 0.1",
+                       config->epsilon, -config->epsilon);
+    return st == FUT_OK ? "never_selects" : NULL;
+}
+
+static const fut_miner_type multi_similarity = {.describe = describe, .lint = lint};
 
 const fut_opt_choice fut_miner_multi_similarity = {
     .name = "multi_similarity",

@@ -31,10 +31,22 @@ static fut_status describe(const void *config_, fut_row_miner *miner)
     return FUT_OK;
 }
 
+/* The other ways never to choose: by how much nearer a positive can be at all. */
+static const char *lint_range(const triplet_margin_config *config, fut_str *proof)
+{
+    const bool easy = config->type_of_triplets == TYPE_EASY;
+    if (config->common.distance == FUT_DISTANCE_DOT || !(easy ? config->margin >= 2 : config->margin < -2)) return NULL;
+    fut_status st = fut_str_printf(proof,
+                                   "miner triplet_margin never chooses a triplet of type %s with margin %g: of unit vectors, a positive is "
+                                   "nearer than a negative by -2 to 2. The loss sees nothing and is 0. Use margin: 0.2",
+                                   type_names[config->type_of_triplets], config->margin);
+    return st == FUT_OK ? "never_selects" : NULL;
+}
+
 static const char *lint(const void *config_, fut_str *proof)
 {
     const triplet_margin_config *config = config_;
-    if (config->type_of_triplets != TYPE_SEMIHARD || config->margin > 0) return NULL;
+    if (config->type_of_triplets != TYPE_SEMIHARD || config->margin > 0) return lint_range(config, proof);
     fut_status st =
         fut_str_printf(proof,
                        "miner triplet_margin never chooses a semihard triplet with margin %g: its negative must be farther than "

@@ -37,6 +37,8 @@ typedef struct fut_backbone {
 
 /* All backbones, NULL-terminated; defined by core/backbone. */
 extern const fut_backbone *const fut_backbones[];
+/* Errors: FUT_ERR_CONFIG for an unknown name (the nearest, or all that there are). */
+fut_status fut_backbone_find(const char *name, const fut_backbone **backbone_out) FUT_MUST_CHECK;
 
 /* Names of the layers that follow start with "<scope>."; "" for none. */
 void fut_graph_scope(fut_graph *graph, const char *fmt, ...) FUT_PRINTF(2, 3);

@@ -6,10 +6,26 @@
 
 #include <string.h>
 
-static fut_status find_backbone(const char *name, const fut_backbone **backbone_out)
+/* Of the registry's names the one that `name` may have meant, or NULL. */
+static fut_status nearest_backbone(const char *name, const char **nearest_out)
+{
+    const char **words = NULL;
+    int64_t n = 0;
+    while (fut_backbones[n])
+        n++;
+    FUT_TRY(FUT_NEW_ARRAY(n + 1, &words));
+    for (int64_t i = 0; i < n; i++)
+        words[i] = fut_backbones[i]->name;
+    *nearest_out = fut_str_nearest(name, words);
+    fut_mem_free(words);
+    return FUT_OK;
+}
+
+fut_status fut_backbone_find(const char *name, const fut_backbone **backbone_out)
 {
     fut_str known = {0};
     fut_status st = FUT_OK;
+    const char *nearest = NULL;
     for (int i = 0; fut_backbones[i]; i++) {
         if (strcmp(fut_backbones[i]->name, name) == 0) {
             *backbone_out = fut_backbones[i];
@@ -17,7 +33,11 @@ static fut_status find_backbone(const char *name, const fut_backbone **backbone_
         }
         FUT_TRY_GOTO(fut_str_printf(&known, "%s%s", i > 0 ? ", " : "", fut_backbones[i]->name), out);
     }
-    st = FUT_FAIL(FUT_ERR_CONFIG, "there is no backbone \"%s\"; there are %s", name, fut_str_text(&known));
+    FUT_TRY_GOTO(nearest_backbone(name, &nearest), out);
+    if (nearest != NULL)
+        st = FUT_FAIL(FUT_ERR_CONFIG, "there is no backbone \"%s\"; did you mean %s?", name, nearest);
+    else
+        st = FUT_FAIL(FUT_ERR_CONFIG, "there is no backbone \"%s\"; there are %s", name, fut_str_text(&known));
 out:
     fut_str_fini(&known);
     return st;
@@ -56,7 +76,7 @@ fut_status fut_net_create(fut_backend *bk, const fut_net_spec *spec, fut_net **n
     fut_status st = FUT_OK;
     fut_net *net = NULL;
     const fut_backbone *backbone = NULL;
-    FUT_TRY(find_backbone(spec->backbone, &backbone));
+    FUT_TRY(fut_backbone_find(spec->backbone, &backbone));
     FUT_TRY(check_spec(spec));
 
     FUT_TRY_GOTO(FUT_NEW(&net), out);

@@ -78,11 +78,11 @@ static fut_status plateau_warn(const void *config_, const fut_sched_run *run, in
 {
     const plateau_config *config = config_;
     (void)length;
-    if (!run->is_evaluated)
+    if (run->evaluations == 0)
         return fut_str_printf(text, "scheduler.monitor waits for evaluations but eval.every is 0: the learning rate never falls");
-    if (run->epochs > 0 && run->epochs <= config->patience + 1)
-        return fut_str_printf(text, "scheduler.patience is %lld but the run has %lld epochs: the learning rate never falls",
-                              (long long)config->patience, (long long)run->epochs);
+    if (run->evaluations > 0 && run->evaluations <= config->patience + 1)
+        return fut_str_printf(text, "scheduler.patience is %lld but the run has %lld evaluations: the learning rate never falls",
+                              (long long)config->patience, (long long)run->evaluations);
     return FUT_OK;
 }
 

@@ -58,7 +58,7 @@ typedef enum fut_sched_monitor { FUT_MONITOR_NONE, FUT_MONITOR_LOSS, FUT_MONITOR
 /* A run a schedule is for. */
 typedef struct fut_sched_run {
     int64_t epochs, steps; /* 0: not known */
-    bool is_evaluated;     /* before its end */
+    int64_t evaluations;   /* before its end; 0: none; -1: not known, but some */
 } fut_sched_run;
 
 typedef struct fut_sched_type {

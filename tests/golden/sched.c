@@ -135,7 +135,7 @@ static void warn_run(const char *text, fut_sched_run run, const char *want)
 
 static void warn(const char *text, int64_t epochs, const char *want)
 {
-    warn_run(text, (fut_sched_run){.epochs = epochs, .is_evaluated = true}, want);
+    warn_run(text, (fut_sched_run){.epochs = epochs, .evaluations = epochs}, want);
 }
 
 static void warnings(void **state)

@@ -272,7 +272,12 @@ static void assignments(void **state)
     assert_string_equal(at(at(root, "miner"), "k")->text, "1");
     assert_string_equal(at(root, "run")->text, "");
     assert_true(at(root, "run")->quoted);
-    set(root, "data=1"); /* a value replaces a mapping */
+    assert_int_equal(fut_yaml_set(root, "data=1"), FUT_ERR_CONFIG);
+    assert_non_null(strstr(fut_trail_message(), "would undo the --set of its 'file' that stands before it"));
+    fut_trail_clear();
+    fut_yaml_destroy(&root);
+    root = parse("data: {file: x}\n");
+    set(root, "data=1"); /* a value replaces a mapping of the file's */
     assert_int_equal(at(root, "data")->kind, FUT_YAML_SCALAR);
     assert_null(at(root, "data")->child);
     fut_yaml_destroy(&root);

@@ -96,6 +96,51 @@ static void lint_refuses_what_cannot_learn(void **state)
     fut_config_destroy(&c);
 }
 
+/* Settings, as --set gives them; what --allow takes (NULL: they pass), and a piece of the proof. */
+static void lint_takes_two_sections(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set[3], *name, *proof;
+    } cases[] = {
+        {{"sampler.m=1", "sampler.batch_size=64", "train.batch=32"}, "no_positives", "never has two photos of one person"},
+        {{"sampler.m=1", "sampler.batch_size=64", "train.batch=48"}, NULL, NULL},
+        {{"sampler.m=1", "sampler.batch_size=0", "train.batch=32"}, NULL, NULL},
+        {{"sampler.m=8", "train.batch=4", "seed=1"}, "one_identity", "a batch of 4 photos with sampler.m 8 is of one person alone"},
+        {{"sampler.m=8", "train.batch=6", "seed=1"}, NULL, NULL},
+        {{"optimizer=schedule_free_adamw", "update.ema=0.9", "scheduler=constant"}, "two_averages", "would be kept and never looked at"},
+        {{"optimizer=adamw", "update.ema=0.9", "seed=1"}, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fut_config *c = NULL;
+        LOAD(&c, cases[i].set[0], cases[i].set[1], cases[i].set[2]);
+        if (cases[i].name == NULL) {
+            FUT_TEST_OK(fut_config_lint(c, NULL, 0));
+        } else {
+            FUT_TEST_FAILS(fut_config_lint(c, NULL, 0), FUT_ERR_CONFIG, cases[i].proof);
+            FUT_TEST_OK(fut_config_lint(c, &cases[i].name, 1));
+        }
+        fut_config_destroy(&c);
+    }
+}
+
+/* A later --set never silently undoes an earlier one; names are checked before anything is opened. */
+static void settings_are_not_lost(void **state)
+{
+    (void)state;
+    fut_config *c = NULL;
+    REFUSED("--set \"optimizer=sgd\" would undo the --set of its 'lr'", "optimizer.lr=0.5", "optimizer=sgd");
+    LOAD(&c, "optimizer=sgd", "optimizer.lr=0.5", "optimizer.lr=0.25");
+    assert_string_equal(c->optimizer.choice->name, "sgd");
+    assert_true(*(const double *)c->optimizer.config == 0.25);
+    fut_config_destroy(&c);
+    LOAD(&c, "optimizer.type=sgd", "optimizer.lr=0.5");
+    fut_config_destroy(&c);
+    REFUSED("no backend is called 'cuad'; did you mean 'cuda'?", "backend=cuad");
+    REFUSED("there is no backbone \"resnet19\"; did you mean resnet18?", "model.backbone=resnet19");
+    REFUSED("there is no backbone \"vgg\"; there are ", "model.backbone=vgg");
+}
+
 /* What `config show` prints is a configuration with the same values. */
 static void printed_configuration_loads_again(void **state)
 {
@@ -175,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_articles),         cmocka_unit_test(fields_are_checked_against_each_other),
         cmocka_unit_test(a_file_is_named_in_its_errors),     cmocka_unit_test(lint_refuses_what_cannot_learn),
+        cmocka_unit_test(lint_takes_two_sections),           cmocka_unit_test(settings_are_not_lost),
         cmocka_unit_test(printed_configuration_loads_again), cmocka_unit_test(normalization_follows_the_choice),
         cmocka_unit_test(survives_any_failed_allocation),
     };

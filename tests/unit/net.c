@@ -377,6 +377,8 @@ static void a_bad_spec_is_an_error(void **state)
     fut_net_spec good = {.backbone = "tiny", .embedding = 8, .size = 32, .dtype = FUT_F32, .real = FUT_F32, .std = {1, 1, 1}};
     fut_net_spec spec = good;
     spec.backbone = "tinny";
+    FUT_TEST_FAILS(fut_net_create(bk, &spec, &net), FUT_ERR_CONFIG, "did you mean tiny?");
+    spec.backbone = "vgg";
     FUT_TEST_FAILS(fut_net_create(bk, &spec, &net), FUT_ERR_CONFIG, "iresnet50, iresnet100, tiny");
     spec = good;
     spec.embedding = 0;
