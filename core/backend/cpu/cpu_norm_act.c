@@ -44,16 +44,17 @@ static norm_scratch cut_scratch(const cpu_norm_act *norm, void *scratch)
     };
 }
 
-/* One way through memory: `first` on every plane, `join` on every block of channels, `second` on every plane. */
+/* One way through memory: `first` on every plane, `join` on every block of channels, `second` on every plane. next is the plane that the
+ * thread comes to after it, which is fetched meanwhile. */
 typedef struct norm_walk {
     const cpu_norm_act *norm;
     const fut_op_args *args;
     norm_scratch cut;
     const float *mean, *inv; /* [channels], statistics that z is made of */
     bool dz_kept;            /* first leaves dz in dx for second */
-    void (*first)(const struct norm_walk *walk, int64_t plane);
+    void (*first)(const struct norm_walk *walk, int64_t plane, int64_t next);
     void (*join)(const struct norm_walk *walk, int64_t block);
-    void (*second)(const struct norm_walk *walk, int64_t plane);
+    void (*second)(const struct norm_walk *walk, int64_t plane, int64_t next);
 } norm_walk;
 
 /* A thread that does all images of a block finds many planes in its cache when it comes back; it comes back to the last one first. */
@@ -62,11 +63,11 @@ static void run_blocks(const norm_walk *walk)
     int64_t blocks = walk->norm->layout.blocks, images = walk->norm->desc.x.n;
 #pragma omp parallel for num_threads(walk->norm->cpu->threads) schedule(static)
     for (int64_t b = 0; b < blocks; b++) {
-        for (int64_t n = 0; walk->first && n < images; n++)
-            walk->first(walk, n * blocks + b);
+        for (int64_t n = 0; n < images; n++)
+            walk->first(walk, n * blocks + b, n + 1 < images ? (n + 1) * blocks + b : n * blocks + b);
         walk->join(walk, b);
         for (int64_t n = images - 1; n >= 0; n--)
-            walk->second(walk, n * blocks + b);
+            walk->second(walk, n * blocks + b, n > 0 ? (n - 1) * blocks + b : b + 1 < blocks ? b + 1 : b);
     }
 }
 
@@ -77,28 +78,28 @@ static void run_planes(const norm_walk *walk)
     {
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < planes; i++)
-            if (walk->first) walk->first(walk, i);
+            if (walk->first) walk->first(walk, i, i + 1 < planes ? i + 1 : i);
 #pragma omp for schedule(static)
         for (int64_t b = 0; b < blocks; b++)
             walk->join(walk, b);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < planes; i++)
-            walk->second(walk, i);
+            walk->second(walk, i, i + 1 < planes ? i + 1 : i);
     }
 }
 
-/* Both make the same bits; whole blocks where they keep the threads equally busy. */
+/* Both make the same bits; whole blocks where they keep the threads equally busy and a plane is visited twice. */
 static void run_walk(const norm_walk *walk)
 {
     int64_t blocks = walk->norm->layout.blocks, threads = walk->norm->cpu->threads;
-    if (blocks % threads == 0 || blocks >= 8 * threads)
+    if (walk->first && (blocks % threads == 0 || blocks >= 8 * threads))
         run_blocks(walk);
     else
         run_planes(walk);
 }
 
 /* What the planes of a block share. */
-static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane)
+static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane, int64_t next)
 {
     const cpu_norm_act *norm = walk->norm;
     int64_t at = plane % norm->layout.blocks * norm->layout.lanes;
@@ -114,6 +115,7 @@ static fut_simd_norm block_norm(const norm_walk *walk, int64_t plane)
         .dz_coef = walk->cut.dz_coef + at,
         .x_coef = walk->cut.x_coef + at,
         .offset = walk->cut.offset + at,
+        .next = (next - plane) * (int64_t)norm->layout.plane_bytes,
     };
 }
 
@@ -132,20 +134,21 @@ static void fold_block(const norm_walk *walk, int64_t b)
     }
 }
 
-static void apply_plane(const norm_walk *walk, int64_t i)
+static void apply_plane(const norm_walk *walk, int64_t i, int64_t next)
 {
     const fut_cpu_layout *layout = &walk->norm->layout;
     const fut_op_args *args = walk->args;
     const void *residual = walk->norm->desc.residual ? args->residual : NULL;
-    fut_simd_norm block = block_norm(walk, i);
+    fut_simd_norm block = block_norm(walk, i, next);
     walk->norm->cpu->simd->plane_norm_act(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual, layout, i),
                                           fut_cpu_plane_out(args->y, layout, i), layout->pixels);
 }
 
-static void stats_plane(const norm_walk *walk, int64_t i)
+static void stats_plane(const norm_walk *walk, int64_t i, int64_t next)
 {
     const fut_cpu_layout *layout = &walk->norm->layout;
-    walk->norm->cpu->simd->plane_stats(fut_cpu_plane(walk->args->x, layout, i), layout->pixels, layout->bf16,
+    fut_simd_norm block = block_norm(walk, i, next);
+    walk->norm->cpu->simd->plane_stats(&block, fut_cpu_plane(walk->args->x, layout, i), layout->pixels,
                                        walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes);
 }
 
@@ -238,11 +241,11 @@ static const void *residual_inside(const norm_walk *walk)
     return walk->norm->desc.residual && !walk->norm->desc.residual_after ? walk->args->residual : NULL;
 }
 
-static void sums_plane(const norm_walk *walk, int64_t i)
+static void sums_plane(const norm_walk *walk, int64_t i, int64_t next)
 {
     const fut_cpu_layout *layout = &walk->norm->layout;
     const fut_op_args *args = walk->args;
-    fut_simd_norm block = block_norm(walk, i);
+    fut_simd_norm block = block_norm(walk, i, next);
     void *dz = walk->dz_kept ? fut_cpu_plane_out(args->dx, layout, i) : NULL;
     walk->norm->cpu->simd->plane_norm_act_sums(&block, fut_cpu_plane(args->x, layout, i), fut_cpu_plane(residual_inside(walk), layout, i),
                                                fut_cpu_plane(args->dy, layout, i), dz, layout->pixels,
@@ -288,13 +291,13 @@ static void join_gradients(const norm_walk *walk, int64_t b)
     if (norm->desc.act == FUT_ACT_PRELU) join_slope(walk, b);
 }
 
-static void grad_plane(const norm_walk *walk, int64_t i)
+static void grad_plane(const norm_walk *walk, int64_t i, int64_t next)
 {
     const fut_cpu_layout *layout = &walk->norm->layout;
     const fut_op_args *args = walk->args;
     const void *x = fut_cpu_plane(args->x, layout, i);
     void *dx = fut_cpu_plane_out(args->dx, layout, i);
-    fut_simd_norm block = block_norm(walk, i);
+    fut_simd_norm block = block_norm(walk, i, next);
     if (walk->dz_kept) {
         block.act = FUT_ACT_NONE;
         block.residual = false;

@@ -43,51 +43,56 @@ FUT_INLINE void add_to_f64(double *sum, vec v)
         sum[l] += lane[l];
 }
 
-/* Sums of x - centre and, where squares is not NULL, of its squares. */
-FUT_INLINE void centred_sums(const void *x, int64_t pixels, bool bf16, const float *centre, double *sum, double *squares)
+/* Ask for pixel i of the plane that comes next: planes are small and far apart, which hides them from the processor's own look-ahead. */
+FUT_INLINE void fetch(const void *plane, int64_t i, bool bf16, int64_t next)
 {
-    vec c = centre ? vec_load(centre) : vec_set(0);
+    __builtin_prefetch((const char *)plane + i * LANES * (bf16 ? 2 : 4) + next, 0, 2);
+}
+FUT_INLINE void fetch_to_write(const void *plane, int64_t i, bool bf16, int64_t next)
+{
+    __builtin_prefetch((const char *)plane + i * LANES * (bf16 ? 2 : 4) + next, 1, 2);
+}
+
+/* One pass: sums of x - c and of its squares, where c is the first pixel. A sample is never further from the mean than sqrt(pixels)
+ * standard deviations, and rarely than three, so little cancels. */
+FUT_INLINE void stats(const void *x, int64_t pixels, bool bf16, int64_t next, double *mean, double *squares)
+{
+    double sum[LANES] = {0}, square[LANES] = {0};
+    float centre[LANES];
+    vec c = vec_load_pixel(x, 0, bf16);
+    vec_store(centre, c);
     for (int64_t first = 0; first < pixels; first += CHUNK) {
         int64_t last = first + CHUNK < pixels ? first + CHUNK : pixels, i = first;
         vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
         for (; i + CHAINS <= last; i += CHAINS)
             for (int k = 0; k < CHAINS; k++) {
                 vec d = vec_load_pixel(x, i + k, bf16) - c;
+                fetch(x, i + k, bf16, next);
                 s[k] += d;
-                if (squares) q[k] += d * d;
+                q[k] += d * d;
             }
         for (; i < last; i++) {
             vec d = vec_load_pixel(x, i, bf16) - c;
+            fetch(x, i, bf16, next);
             s[0] += d;
-            if (squares) q[0] += d * d;
+            q[0] += d * d;
         }
         add_to_f64(sum, (s[0] + s[1]) + (s[2] + s[3]));
-        if (squares) add_to_f64(squares, (q[0] + q[1]) + (q[2] + q[3]));
+        add_to_f64(square, (q[0] + q[1]) + (q[2] + q[3]));
     }
-}
-
-FUT_INLINE void stats(const void *x, int64_t pixels, bool bf16, double *mean, double *squares)
-{
-    /* Two passes over a plane, which the cache holds: centred first, so that nothing cancels. */
-    double sum[LANES] = {0}, rest[LANES] = {0}, centred[LANES] = {0};
-    float centre[LANES];
-    centred_sums(x, pixels, bf16, NULL, sum, NULL);
-    for (int l = 0; l < LANES; l++)
-        centre[l] = (float)(sum[l] / (double)pixels);
-    centred_sums(x, pixels, bf16, centre, rest, centred);
     for (int l = 0; l < LANES; l++) {
-        double shift = rest[l] / (double)pixels;
+        double shift = sum[l] / (double)pixels;
         mean[l] = (double)centre[l] + shift;
-        squares[l] = centred[l] - rest[l] * shift;
+        squares[l] = square[l] - sum[l] * shift;
     }
 }
 
-void FUT_SIMD_NAME(plane_stats)(const void *x, int64_t pixels, bool bf16, double *mean, double *squares)
+void FUT_SIMD_NAME(plane_stats)(const fut_simd_norm *norm, const void *x, int64_t pixels, double *mean, double *squares)
 {
-    if (bf16)
-        stats(x, pixels, true, mean, squares);
+    if (norm->bf16)
+        stats(x, pixels, true, norm->next, mean, squares);
     else
-        stats(x, pixels, false, mean, squares);
+        stats(x, pixels, false, norm->next, mean, squares);
 }
 
 FUT_INLINE vec load_slope(fut_act_kind act, const fut_simd_norm *norm)
@@ -101,6 +106,8 @@ FUT_INLINE void forward(fut_act_kind act, residual_kind residual, bool bf16, con
     vec scale = vec_load(norm->scale), shift = vec_load(norm->shift), slope = load_slope(act, norm);
     for (int64_t i = 0; i < pixels; i++) {
         vec z = vec_load_pixel(x, i, bf16) * scale + shift;
+        fetch(x, i, bf16, norm->next);
+        fetch_to_write(y, i, bf16, norm->next);
         if (residual == RESIDUAL_INSIDE) z += vec_load_pixel(r, i, bf16);
         vec value = vec_act(act, z, slope);
         if (residual == RESIDUAL_AFTER) value += vec_load_pixel(r, i, bf16);
@@ -134,6 +141,9 @@ FUT_INLINE pixel backward_pixel(fut_act_kind act, residual_kind residual, bool b
 #define ADD_PIXEL(i, k)                                                                                                                    \
     do {                                                                                                                                   \
         pixel p_ = backward_pixel(act, residual, bf16, scale, shift, slope, x, r, dy, (i));                                                \
+        fetch(x, (i), bf16, norm->next);                                                                                                   \
+        fetch(dy, (i), bf16, norm->next);                                                                                                  \
+        if (dz) fetch_to_write(dz, (i), bf16, norm->next);                                                                                 \
         if (dz) vec_store_pixel(dz, (i), p_.dz, bf16);                                                                                     \
         s[k] += p_.dz;                                                                                                                     \
         q[k] += p_.dz * (p_.x - mean);                                                                                                     \
@@ -175,6 +185,7 @@ FUT_INLINE void backward_grad(fut_act_kind act, residual_kind residual, bool bf1
     vec dz_coef = vec_load(norm->dz_coef), x_coef = vec_load(norm->x_coef), offset = vec_load(norm->offset);
     for (int64_t i = 0; i < pixels; i++) {
         pixel p = backward_pixel(act, residual, bf16, scale, shift, slope, x, r, dy, i);
+        if (dx != dy) fetch_to_write(dx, i, bf16, norm->next);
         vec_store_pixel(dx, i, p.dz * dz_coef + (p.x * x_coef + offset), bf16);
         if (residual != RESIDUAL_NONE && dr) vec_store_pixel(dr, i, residual == RESIDUAL_AFTER ? p.dy : p.dz, bf16);
     }

@@ -14,6 +14,7 @@ typedef struct fut_simd_norm {
     const float *slope;                     /* prelu only */
     const float *mean;                      /* sums only */
     const float *dz_coef, *x_coef, *offset; /* grad only */
+    int64_t next;                           /* bytes from this plane to the one that comes after it, of every operand */
 } fut_simd_norm;
 
 /* A max pool of planes [h, w, lanes] to [out_h, out_w, lanes]. */

@@ -156,8 +156,8 @@ FUT_INLINE vec vec_exp(vec x)
 FUT_INLINE vec vec_sigmoid(vec z)
 {
 #ifdef __AVX512F__
-    /* e^-z = 2^n 2^f with |f| <= 1/2; 2^f is a minimax polynomial. The reciprocal is an estimate of 14 bits and a step of Newton's: half the
-     * time of a division. */
+    /* e^-z = 2^n 2^f with |f| <= 1/2; 2^f is a minimax polynomial. The reciprocal is an estimate of 14 bits and a step of Newton's: half
+     * the time of a division. */
     vec bounded = vec_max(z, vec_set(-87.0f));
     vec n = (vec)_mm512_roundscale_ps((__m512)(bounded * -1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT);
     vec f = bounded * -1.44269504088896341f - n;
