@@ -3,23 +3,20 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "launch/lease.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 struct fut_run_folder {
-    fut_str lock_path;
-    int lock_fd; /* flock held while the run lives: the kernel releases it however the process ends */
+    fut_lease *lease;
 };
 
-enum { LOCK_TEXT_MAX = 512, LINK_TEXT_MAX = 256 };
+enum { LINK_TEXT_MAX = 256 };
 
 fut_status fut_run_path(const char *run, const char *name, fut_str *text_out)
 {
@@ -31,49 +28,6 @@ fut_status fut_run_checkpoint_path(const char *run, int64_t step, fut_str *text_
 {
     text_out->length = 0;
     return fut_str_printf(text_out, "%s/checkpoints/step-%09" PRId64 ".h5", run, step);
-}
-
-/* The lock file names its owner: "process 12 on host3", and the job where one is known (FUTAGO_JOB, from `futago run` and launch/slurm.sh).
- * Its flock says whether that owner lives on this host; on another host (where flock may not reach) the owner's name is all there is: an
- * earlier start of the same job has ended, or this one would not have begun; of any other a person must decide. */
-static fut_status refuse_locked(const char *path, const char *owner)
-{
-    return FUT_FAIL(
-        FUT_ERR_LOCKED,
-        "%s: the run folder is in use by %s; wait for it, or choose another `run:`. If that run is surely gone, remove the file", path,
-        owner[0] != '\0' ? owner : "another process");
-}
-
-/* Does `word` stand in owner behind `mark`, as a whole? */
-static bool is_of(const char *owner, const char *mark, const char *word)
-{
-    const char *at = strstr(owner, mark);
-    if (at == NULL) return false;
-    at += strlen(mark);
-    size_t length = strlen(word);
-    return strncmp(at, word, length) == 0 && (at[length] == '\0' || at[length] == ' ');
-}
-
-static fut_status take_lock(fut_run_folder *folder)
-{
-    const char *path = fut_str_text(&folder->lock_path);
-    char host[256] = "";
-    char owner[LOCK_TEXT_MAX] = "";
-    char mine[LOCK_TEXT_MAX];
-    const char *job = getenv("FUTAGO_JOB");
-    (void)gethostname(host, sizeof host - 1);
-    folder->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (folder->lock_fd < 0) return fut_file_errno("create", path, errno);
-    ssize_t got = read(folder->lock_fd, owner, sizeof owner - 1);
-    if (got > 0) owner[strcspn(owner, "\n")] = '\0';
-    if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) != 0) return refuse_locked(path, owner);
-    if (strstr(owner, " on ") != NULL && !is_of(owner, " on ", host) && !(job != NULL && is_of(owner, " of job ", job)))
-        return refuse_locked(path, owner);
-    (void)snprintf(mine, sizeof mine, "process %ld on %s%s%s\n", (long)getpid(), host, job != NULL ? " of job " : "",
-                   job != NULL ? job : "");
-    if (ftruncate(folder->lock_fd, 0) != 0 || pwrite(folder->lock_fd, mine, strlen(mine), 0) != (ssize_t)strlen(mine))
-        return fut_file_errno("write", path, errno);
-    return FUT_OK;
 }
 
 /* Remove what writers left that were killed; under the lock nobody else writes here. */
@@ -99,23 +53,19 @@ fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out)
     fut_status st = FUT_OK;
     fut_run_folder *folder = NULL;
     fut_str checkpoints = {0};
+    fut_str lock = {0};
     FUT_TRY_GOTO(FUT_NEW(&folder), out);
-    folder->lock_fd = -1;
     FUT_TRY_GOTO(fut_run_path(path, "checkpoints", &checkpoints), out);
     FUT_TRY_GOTO(fut_file_make_dirs(fut_str_text(&checkpoints)), out);
-    FUT_TRY_GOTO(fut_run_path(path, "lock", &folder->lock_path), out);
-    st = take_lock(folder);
-    if (st != FUT_OK) {
-        if (folder->lock_fd >= 0) (void)close(folder->lock_fd);
-        folder->lock_fd = -1; /* not ours: leave the file */
-        goto out;
-    }
+    FUT_TRY_GOTO(fut_run_path(path, "lock", &lock), out);
+    FUT_TRY_GOTO(fut_lease_take(fut_str_text(&lock), &folder->lease), out);
     FUT_TRY_GOTO(sweep_temporaries(path), out);
     FUT_TRY_GOTO(sweep_temporaries(fut_str_text(&checkpoints)), out);
     *folder_out = folder;
     folder = NULL;
 out:
     fut_str_fini(&checkpoints);
+    fut_str_fini(&lock);
     fut_run_folder_close(&folder);
     return st;
 }
@@ -123,14 +73,14 @@ out:
 void fut_run_folder_close(fut_run_folder **folder)
 {
     if (*folder == NULL) return;
-    if ((*folder)->lock_fd >= 0) {
-        /* Emptied, not unlinked: unlinking would let a second run lock a file that a third cannot see. */
-        if (ftruncate((*folder)->lock_fd, 0) != 0) FUT_WARN("%s: cannot empty the lock", fut_str_text(&(*folder)->lock_path));
-        (void)close((*folder)->lock_fd);
-    }
-    fut_str_fini(&(*folder)->lock_path);
+    fut_lease_release(&(*folder)->lease);
     fut_mem_free(*folder);
     *folder = NULL;
+}
+
+fut_status fut_run_folder_check(fut_run_folder *folder)
+{
+    return fut_lease_check(folder->lease);
 }
 
 /* "step-000000123.h5" -> 123; -1 for any other name. */

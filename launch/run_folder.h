@@ -3,7 +3,7 @@
  *   lock  config.yaml  log.txt  metrics.jsonl  report.html  last.h5 -> checkpoints/...  best.h5 -> checkpoints/...
  *   checkpoints/step-000000123.h5
  *
- * Only rank 0 opens it. The lock keeps two runs apart; one left by a process that died on this host is taken over. */
+ * Only rank 0 opens it. The lock keeps two runs apart (launch/lease.h). */
 #ifndef FUT_LAUNCH_RUN_FOLDER_H
 #define FUT_LAUNCH_RUN_FOLDER_H
 
@@ -22,6 +22,8 @@ typedef struct fut_run_folder fut_run_folder;
  */
 fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out) FUT_MUST_CHECK;
 void fut_run_folder_close(fut_run_folder **folder);
+/* Before anything is written: is the folder still ours? Errors: FUT_ERR_LOCKED. */
+fut_status fut_run_folder_check(fut_run_folder *folder) FUT_MUST_CHECK;
 
 /* "<run>/<name>" and "<run>/checkpoints/step-<step>.h5"; text_out is overwritten. */
 fut_status fut_run_path(const char *run, const char *name, fut_str *text_out) FUT_MUST_CHECK;

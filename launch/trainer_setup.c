@@ -390,8 +390,10 @@ fut_status fut_trainer_save(fut_trainer *t, bool must)
     fut_status st = FUT_OK;
     fut_comm_phase(t->comm, FUT_PHASE_SAVE, -1);
     if (fut_comm_rank(t->comm) == 0) {
-        st = write_checkpoint(t);
-        if (st != FUT_OK && !must) {
+        st = fut_run_folder_check(t->folder);
+        bool ours = st == FUT_OK;
+        if (ours) st = write_checkpoint(t);
+        if (st != FUT_OK && ours && !must) {
             FUT_WARN("could not save step %lld: %s; training goes on, the older checkpoint stands", (long long)t->progress.step,
                      fut_trail_message());
             fut_trail_clear();

@@ -2,11 +2,15 @@
 #include "launch/run_folder.h"
 #include "core/base/file.h"
 #include "core/base/mem.h"
+#include "launch/lease.h"
 #include "tests/support/support.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void make_checkpoint(const char *run, int64_t step)
@@ -105,6 +109,16 @@ static void a_link_leads_to_its_checkpoint(void **state)
     fut_test_dir_remove(&dir);
 }
 
+/* As if the file had last been written so many seconds ago. */
+static void set_age(const char *path, int seconds)
+{
+    struct timespec times[2];
+    (void)clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= seconds;
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
 static void the_lock_keeps_a_second_out(void **state)
 {
     (void)state;
@@ -119,7 +133,7 @@ static void the_lock_keeps_a_second_out(void **state)
     fut_run_folder_close(&first);
     FUT_TEST_OK(fut_run_folder_open(dir.path, &first));
     fut_run_folder_close(&first);
-    /* A run that died on this host is taken over; on another host a person must decide. */
+    /* A run that died on this host is taken over at once, one on another host after a while. */
     char host[256] = "";
     char text[512];
     (void)gethostname(host, sizeof host - 1);
@@ -129,6 +143,16 @@ static void the_lock_keeps_a_second_out(void **state)
     fut_run_folder_close(&first);
     fut_test_write_file(path, "process 1 on elsewhere\n", 23);
     FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "in use by process 1 on elsewhere");
+    set_age(path, FUT_LEASE_STALE_S - 30);
+    FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "a sign of life 4 min 3");
+    set_age(path, FUT_LEASE_STALE_S + 30);
+    FUT_TEST_OK(fut_run_folder_open(dir.path, &first));
+    /* One that was only stopped finds out before it writes, and leaves the lock to its new owner. */
+    FUT_TEST_OK(fut_run_folder_check(first));
+    fut_test_write_file(path, "process 2 on faraway\n", 21);
+    FUT_TEST_FAILS(fut_run_folder_check(first), FUT_ERR_LOCKED, "taken over by process 2 on faraway");
+    fut_run_folder_close(&first);
+    FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "in use by process 2 on faraway");
     /* An earlier start of the same job is over; another job's may not be. */
     fut_test_write_file(path, "process 1 on elsewhere of job 77\n", 33);
     FUT_TEST_FAILS(fut_run_folder_open(dir.path, &first), FUT_ERR_LOCKED, "in use by process 1 on elsewhere of job 77");
