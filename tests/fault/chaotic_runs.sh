@@ -28,6 +28,13 @@ chaos 74 delay 0 7 'order of a step'
 says "no answer from rank 0 on host"
 
 chaos "137 74" die 2 7 gradients
+# At the end of a run, where all is done and saved but the ranks still wait for each other.
+for rank in 0 1 2; do
+    chaos 74 stop $rank 0 'end of the run'
+    says "no answer from rank $rank on host $(hostname), last in 'finalize' of step 20, 'end of the run'"
+    [ "$(digest)" = "$want" ] || fail "the result of rank $rank"
+done
+chaos "137 74" die 1 0 'end of the run'
 chaos 74 drop 1 7 embeddings
 says "a message came that does not fit: one was lost, or the ranks do not do the same"
 chaos 74 disagree 1 7 'sums of the loss'

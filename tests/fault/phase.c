@@ -2,9 +2,10 @@
  *
  *     test_fault_phase FOLDER RANK PHASE OPERATION STEP stop|kill
  *
- * waits until the flight recorder of RANK in FOLDER says that it is in PHASE ("-": any) and OPERATION ("-": any or none) of STEP or a later
- * one, stops it, and looks again: a process that is stopped stays where it is, so a rank that had gone on meanwhile is let go, and the next
- * time is waited for. The signal therefore always hits the phase that was asked for. Prints the phase, the step, and the clock's seconds.
+ * waits until the flight recorder of RANK in FOLDER says that it is in PHASE ("-": any) and OPERATION ("-": any or none) of STEP or
+ * a later one, stops it, and looks again: a process that is stopped stays where it is, so a rank that had gone on meanwhile is let go, and
+ * the next time is waited for. The signal therefore always hits the phase that was asked for. Prints the phase, the step, and the clock's
+ * seconds.
  */
 #include "core/base/clock.h"
 #include "dist/flight.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const fut_chaos_names[] = {"none", "delay", "drop", "die", "corrupt", "disagree", NULL};
+const char *const fut_chaos_names[] = {"none", "delay", "drop", "die", "stop", "corrupt", "disagree", NULL};
 
 typedef struct comm_chaos {
     fut_comm base;
@@ -29,6 +29,7 @@ static fut_chaos_kind strike(comm_chaos *c, const char *what)
                   (long long)where.step);
     if (c->chaos.kind == FUT_CHAOS_DELAY) (void)usleep((useconds_t)(c->chaos.seconds * 1e6));
     if (c->chaos.kind == FUT_CHAOS_DIE) (void)raise(SIGKILL);
+    if (c->chaos.kind == FUT_CHAOS_STOP) (void)raise(SIGSTOP);
     return c->chaos.kind;
 }
 

@@ -10,6 +10,7 @@ typedef enum fut_chaos_kind {
     FUT_CHAOS_DELAY,    /* sleeps for `seconds` before it */
     FUT_CHAOS_DROP,     /* leaves it out, and goes on as if it had been done */
     FUT_CHAOS_DIE,      /* SIGKILL */
+    FUT_CHAOS_STOP,     /* SIGSTOP */
     FUT_CHAOS_CORRUPT,  /* inverts a bit of the first f32 that this rank received: an eighth more or less */
     FUT_CHAOS_DISAGREE, /* calls a barrier instead */
     FUT_CHAOS_KINDS
