@@ -46,6 +46,15 @@ static fut_hang_process process_of(const fut_flight_state *s, const char *host)
     return letter == 'T' || letter == 't' ? FUT_HANG_STOPPED : FUT_HANG_RUNS;
 }
 
+/* Let go and ended at once: the training thread moved once more, the other one had no time to say that it had been stopped. */
+static void notice_stop(fut_flight_state *s)
+{
+    double gap = s->moved - s->alive;
+    if (s->ended || gap <= FUT_STOPPED_S || gap <= s->stopped) return;
+    s->stopped = gap;
+    s->stopped_until = s->moved;
+}
+
 /* A ring whose host stood still or that another start left is as good as none. */
 static fut_status read_ring(const char *folder, int rank, int size, const char *host, fut_hang_rank *out)
 {
@@ -53,6 +62,7 @@ static fut_status read_ring(const char *folder, int rank, int size, const char *
     fut_flight_path(folder, rank, path, sizeof path);
     fut_status st = fut_flight_read(path, &out->state);
     if (st == FUT_OK && size > 0 && out->state.size != size) st = FUT_FAIL(FUT_ERR_NO_INPUT, "%s: of another start", path);
+    if (st == FUT_OK) notice_stop(&out->state);
     out->process = st == FUT_OK ? process_of(&out->state, host) : FUT_HANG_NO_RING;
     return st;
 }
