@@ -66,6 +66,13 @@ static void nodes_of_rank(int rank, int ranks, int shards, stack *out)
         push(out, (node){.index = s}, shards, NULL, NULL);
 }
 
+int fut_tree_nodes(int rank, int ranks, int shards)
+{
+    stack s;
+    nodes_of_rank(rank, ranks, shards, &s);
+    return s.count;
+}
+
 /* ---- vectors ------------------------------------------------------------------------------------------------------------------- */
 
 /* A range of the vector that is summed over the ranks by itself: rank c completes the tree for part c of it. */
@@ -130,11 +137,16 @@ static int64_t round_up(int64_t n, int64_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
+int64_t fut_tree_bucket(int ranks, int64_t count, fut_dtype dtype, size_t bucket_bytes)
+{
+    int64_t length = round_up((int64_t)(bucket_bytes / fut_dtype_size(dtype)), (int64_t)ALIGNED * ranks);
+    return length == 0 || length > count ? count : length;
+}
+
 static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
 {
     int ranks = fut_comm_size(t->comm);
-    int64_t length = round_up((int64_t)(bucket_bytes / fut_dtype_size(t->dtype)), (int64_t)ALIGNED * ranks);
-    if (length == 0 || length > t->count) length = t->count;
+    int64_t length = fut_tree_bucket(ranks, t->count, t->dtype, bucket_bytes);
     t->n_buckets = (int)((t->count + length - 1) / length);
     FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->buckets));
     FUT_TRY(FUT_NEW_ARRAY((int64_t)2 * ranks * t->n_buckets, &t->parts));

@@ -22,6 +22,10 @@ enum { FUT_SHARDS_MAX = 1024, FUT_TREE_SUM_MAX = 32 };
  * shards own positions of a batch. */
 void fut_shard_range(int64_t part, int64_t parts, int64_t n, int64_t *first_out, int64_t *end_out);
 
+/* The shape of it, for who counts: nodes that a rank holds after adding its leaves, and elements of a bucket (the last may be shorter). */
+int fut_tree_nodes(int rank, int ranks, int shards);
+int64_t fut_tree_bucket(int ranks, int64_t count, fut_dtype dtype, size_t bucket_bytes);
+
 typedef struct fut_tree fut_tree;
 
 /* A tree for vectors of `count` elements, dtype f32 or f64, in bk's memory, over `shards` shards held by the ranks of comm as

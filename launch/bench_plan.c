@@ -17,19 +17,6 @@ static const double h100_bandwidth = 3.35e12;
  * m, v written). */
 enum { PARAMETER_TOUCHES = 2 + 1 + 7 };
 
-/* Links of one GPU: to the others of its node, and to other nodes. */
-typedef struct network {
-    const char *name;
-    double node, between; /* bytes a second a GPU and direction */
-    double latency;       /* seconds a message */
-} network;
-static const network networks[] = {
-    {"NVLink 4 + InfiniBand NDR, 400 Gb/s a GPU", 450e9, 50e9, 5e-6},
-    {"PCIe 5 + Ethernet, 100 Gb/s a node of 8", 50e9, 12.5e9 / 8, 20e-6},
-    {"PCIe 4 + Ethernet, 25 Gb/s a node of 8", 25e9, 3.125e9 / 8, 30e-6},
-};
-enum { GPUS_A_NODE = 8 };
-
 typedef struct row {
     const char *kind;
     fut_net_traffic sum;
@@ -37,7 +24,18 @@ typedef struct row {
     int layers, by_memory;
 } row;
 
-static double least_of(double bytes, double flops, const fut_bench_device *d)
+void fut_bench_device_complete(fut_bench_device *d, int precision)
+{
+    if (d->flops == 0) d->flops = h100_flops[precision];
+    if (d->bandwidth == 0) d->bandwidth = h100_bandwidth;
+}
+
+double fut_bench_update_bytes(int64_t params)
+{
+    return (double)params * 4 * PARAMETER_TOUCHES;
+}
+
+double fut_bench_least_seconds(const fut_bench_device *d, double bytes, double flops)
 {
     double memory = bytes / d->bandwidth;
     double arithmetic = flops / d->flops;
@@ -52,7 +50,7 @@ static void add_layer(row *r, const fut_net_traffic *t, const fut_bench_device *
     r->sum.backward += t->backward;
     r->sum.forward_flops += t->forward_flops;
     r->sum.backward_flops += t->backward_flops;
-    r->least += least_of(t->forward, t->forward_flops, d) + least_of(t->backward, t->backward_flops, d);
+    r->least += fut_bench_least_seconds(d, t->forward, t->forward_flops) + fut_bench_least_seconds(d, t->backward, t->backward_flops);
     r->layers++;
     r->by_memory += bytes / d->bandwidth > flops / d->flops;
 }
@@ -76,51 +74,12 @@ static void print_layers(const fut_net *net, int64_t n, const fut_bench_device *
         fut_net_layer_traffic(net, i, n, &t);
         double bytes = t.forward + t.backward;
         double flops = t.forward_flops + t.backward_flops;
-        double least = least_of(t.forward, t.forward_flops, d) + least_of(t.backward, t.backward_flops, d);
+        double least = fut_bench_least_seconds(d, t.forward, t.forward_flops) + fut_bench_least_seconds(d, t.backward, t.backward_flops);
         (void)snprintf(out, sizeof out, "%lldx%lldx%lld", (long long)layer.out[0], (long long)layer.out[1], (long long)layer.out[2]);
         (void)printf("  %-36s %-16s %-14s %10.3f %10.3f %9.2f  %s\n", layer.name, layer.kind, out, bytes / 1e6, flops / 1e9, least * 1e6,
                      bytes / d->bandwidth > flops / d->flops ? "memory" : "arithmetic");
     }
     (void)printf("\n");
-}
-
-/* Seconds of the sum of `bytes` over W ranks: parts scattered to their rank and gathered again, each rank sending (W - 1) / W of the vector
- * twice, W - 1 messages each time. A node's links carry what stays in the node; what leaves it goes over the link between nodes at the same
- * time. */
-static double sum_seconds(const network *net, double bytes, int ranks)
-{
-    int local = ranks < GPUS_A_NODE ? ranks : GPUS_A_NODE;
-    double part = bytes / ranks;
-    double inside = 2 * part * (local - 1) / net->node;
-    double outside = 2 * part * (ranks - local) / net->between;
-    return (inside > outside ? inside : outside) + 2 * (ranks - 1) * net->latency;
-}
-
-/* Seconds of gathering everybody's embeddings, B x D f32 in all. */
-static double gather_seconds(const network *net, double bytes, int ranks)
-{
-    int local = ranks < GPUS_A_NODE ? ranks : GPUS_A_NODE;
-    double part = bytes / ranks;
-    double inside = part * (local - 1) / net->node;
-    double outside = part * (ranks - local) / net->between;
-    return (inside > outside ? inside : outside) + (ranks - 1) * net->latency;
-}
-
-static void print_networks(const fut_net *net, int64_t n, double step)
-{
-    static const int ranks[] = {8, 64, 512};
-    double leaf = (double)fut_net_leaf_count(net) * 4;
-    double embeddings = (double)n * (double)fut_net_get_spec(net)->embedding * 4;
-    (void)printf(
-        "\nOver ranks, one GPU and one such shard each: gradients and statistics %.1f MB summed, embeddings of all ranks gathered\n"
-        "  %-44s %6s %10s %10s  %s\n",
-        leaf / 1e6, "network", "GPUs", "sum ms", "gather ms", "sum / least step");
-    for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
-        for (size_t k = 0; k < sizeof ranks / sizeof ranks[0]; k++) {
-            double sum = sum_seconds(&networks[i], leaf, ranks[k]);
-            (void)printf("  %-44s %6d %10.3f %10.3f  %8.2f\n", networks[i].name, ranks[k], sum * 1e3,
-                         gather_seconds(&networks[i], embeddings * ranks[k], ranks[k]) * 1e3, sum / step);
-        }
 }
 
 static void print_plan(const fut_net *net, int64_t n, const fut_bench_device *d, bool every)
@@ -141,8 +100,7 @@ static void print_plan(const fut_net *net, int64_t n, const fut_bench_device *d,
         if (at < count) add_layer(&rows[at], &t, d);
         add_layer(&total, &t, d);
     }
-    double parameters = (double)fut_net_param_count(net);
-    fut_net_traffic update = {.backward = parameters * 4 * PARAMETER_TOUCHES};
+    fut_net_traffic update = {.backward = fut_bench_update_bytes(fut_net_param_count(net))};
     row optimizer = {.kind = "parameters"};
     add_layer(&optimizer, &update, d);
     add_layer(&total, &update, d);
@@ -154,7 +112,6 @@ static void print_plan(const fut_net *net, int64_t n, const fut_bench_device *d,
     print_row(&total, total.least);
     (void)printf("  (memory: layers bound by it; a byte is worth %.0f FLOP there)\n", d->flops / d->bandwidth);
     (void)printf("\n  least step %.3f ms, at most %.0f photos a second\n", total.least * 1e3, (double)n / total.least);
-    print_networks(net, n, total.least);
 }
 
 static fut_status print_memory(fut_net *net, int64_t n)
@@ -179,8 +136,7 @@ fut_status fut_bench_print_plan(const fut_config *config, const fut_bench_device
     fut_net *net = NULL;
     fut_bench_device d = *given;
     fut_model_place place = fut_model_place_of(NULL);
-    if (d.flops == 0) d.flops = h100_flops[config->precision];
-    if (d.bandwidth == 0) d.bandwidth = h100_bandwidth;
+    fut_bench_device_complete(&d, config->precision);
     FUT_TRY_GOTO(fut_model_create(config, &place, mean, std, NULL, &bk, &net), out);
     (void)printf("%s, %lld px, %lld photos in one shard, activations in %s, on a device of %.0f TFLOP/s and %.0f GB/s\n\n",
                  config->model.backbone, (long long)config->data.size, (long long)config->train.batch,

@@ -13,8 +13,14 @@ typedef struct fut_bench_device {
     double bandwidth; /* bytes a second of its memory; 0: an H100's */
 } fut_bench_device;
 
-/* Prints kinds of layers, with `every` each layer, then the step's least time, its memory, and what the sum over ranks adds on named
- * networks. */
+/* Zeros become an H100's, at this precision (fut_precision). */
+void fut_bench_device_complete(fut_bench_device *device, int precision);
+/* The larger of what memory and arithmetic take. */
+double fut_bench_least_seconds(const fut_bench_device *device, double bytes, double flops);
+/* What a step's pass over `params` f32 parameters moves. */
+double fut_bench_update_bytes(int64_t params);
+
+/* Prints kinds of layers, with `every` each layer, then the step's least time and its memory. `futago plan` adds the ranks. */
 fut_status fut_bench_print_plan(const fut_config *config, const fut_bench_device *device, bool every) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

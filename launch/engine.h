@@ -23,6 +23,10 @@ extern "C" {
 
 enum { FUT_IN_FLIGHT = 2 }; /* steps: one computes, the next is being enqueued */
 
+/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
+ * enough that the first is ready early. */
+enum { FUT_ENGINE_BUCKET_BYTES = 4 << 20 };
+
 /* What the trainer asks of a step, beside the batch. */
 typedef struct fut_step_wish {
     double lr;

@@ -11,10 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
- * enough that the first is ready early. */
-enum { BUCKET_BYTES = 4 << 20 };
-
 static const double gib = 1024.0 * 1024 * 1024;
 
 /* The dynamic loss scale of f16: torch.amp.GradScaler's defaults. */
@@ -205,7 +201,7 @@ static fut_status create_step_memory(fut_engine *g, bool vitals)
     const fut_config *config = g->config;
     fut_backend *bk = g->bk;
     int64_t batch = config->train.batch;
-    size_t bucket_bytes = g->info.asynchronous ? BUCKET_BYTES : 0;
+    size_t bucket_bytes = g->info.asynchronous ? FUT_ENGINE_BUCKET_BYTES : 0;
     g->dim = config->model.embedding;
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));

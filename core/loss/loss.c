@@ -117,7 +117,7 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     FUT_TRY_GOTO(FUT_NEW(&loss), out);
     *loss = (fut_loss){.row = describe(type, config->config),
                        .miner = *miner,
-                       .symmetric = type->symmetric && (miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN),
+                       .symmetric = fut_loss_type_is_symmetric(type, miner),
                        .distance = (fut_distance)((const fut_loss_common *)config->config)->distance,
                        .bk = bk,
                        .real = real,
@@ -162,6 +162,11 @@ void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *contro
 {
     loss->miner.key = fut_philox_key(seed, FUT_RNG_MINER).key;
     loss->control = control;
+}
+
+bool fut_loss_type_is_symmetric(const fut_loss_type *type, const fut_row_miner *miner)
+{
+    return type->symmetric && (miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN);
 }
 
 bool fut_loss_is_symmetric(const fut_loss *loss)

@@ -133,6 +133,7 @@ void fut_loss_bind_params(fut_loss *loss, const void *params);
 void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *control);
 /* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
 bool fut_loss_is_symmetric(const fut_loss *loss);
+bool fut_loss_type_is_symmetric(const fut_loss_type *type, const fut_row_miner *miner);
 
 /* e: [batch, dim] device; label, image: [batch] device; all borrowed until the last grad of this batch. */
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image) FUT_MUST_CHECK;

@@ -1,0 +1,346 @@
+#include "launch/step_model.h"
+
+#include "core/base/mem.h"
+#include "core/loss/loss.h"
+#include "core/miner/miner.h"
+#include "core/nn/describe.h"
+#include "core/optim/optim.h"
+#include "dist/reduce.h"
+#include "launch/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ORDER_BYTES = 32, SUMS = FUT_LOSS_SUMS + 1 };
+
+/* Kernels of a step that was recorded follow each other in about this time. */
+static const double launch_seconds = 1.5e-6;
+/* The loss computes in f32: an H100's at most. */
+static const double f32_flops = 67e12;
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- what does not depend on the ranks ----------------------------------------------------------------------------------------- */
+
+static void add_layers(fut_step_model *m, const fut_net *net, double *by_memory)
+{
+    int64_t before = 0;
+    for (int i = 0; i < m->layers; i++) {
+        fut_net_layer layer;
+        fut_net_traffic t;
+        fut_net_layer_get(net, i, &layer);
+        fut_net_layer_traffic(net, i, m->photos, &t);
+        double forward = fut_bench_least_seconds(&m->device, t.forward, t.forward_flops);
+        double backward = fut_bench_least_seconds(&m->device, t.backward, t.backward_flops);
+        m->layer[i] = (fut_step_layer){.forward = forward, .backward = backward, .before = before};
+        m->forward += forward;
+        m->backward += backward;
+        *by_memory +=
+            (t.forward / m->device.bandwidth >= forward ? forward : 0) + (t.backward / m->device.bandwidth >= backward ? backward : 0);
+        before += layer.params;
+    }
+}
+
+void fut_step_model_slow_down(fut_step_model *m, double factor)
+{
+    m->slower *= factor;
+    for (int i = 0; i < m->layers; i++) {
+        m->layer[i].forward *= factor;
+        m->layer[i].backward *= factor;
+    }
+    m->forward *= factor;
+    m->backward *= factor;
+    m->update *= factor;
+}
+
+static fut_status is_symmetric(const fut_config *config, bool *symmetric_out)
+{
+    fut_row_miner miner;
+    const fut_loss_type *loss = config->loss.choice->payload;
+    FUT_TRY(fut_miner_describe(&config->miner, &miner));
+    *symmetric_out = fut_loss_type_is_symmetric(loss, &miner);
+    return FUT_OK;
+}
+
+fut_status fut_step_model_init(const fut_config *config, const fut_net *net, const fut_step_shard *shard, const fut_bench_device *device,
+                               double compute, fut_step_model *model_out)
+{
+    double by_memory = 0;
+    const fut_optim_type *optim = config->optimizer.choice->payload;
+    fut_step_model m = {.layers = fut_net_layer_count(net),
+                        .photos = shard->photos,
+                        .activations = shard->activations,
+                        .dim = config->model.embedding,
+                        .leaf = fut_net_leaf_count(net),
+                        .params = fut_net_param_count(net),
+                        .stats = fut_net_stat_count(net),
+                        .slots = optim->slots + (config->update.ema > 0),
+                        .overlaps = true,
+                        .slower = 1,
+                        .launch = launch_seconds,
+                        .save_every = config->train.save_every,
+                        .device = *device};
+    FUT_TRY(is_symmetric(config, &m.symmetric));
+    FUT_TRY(FUT_NEW_ARRAY(m.layers, &m.layer));
+    add_layers(&m, net, &by_memory);
+    m.update = fut_bench_update_bytes(m.params) / device->bandwidth;
+    double least = m.forward + m.backward + m.update;
+    m.memory_bound = (by_memory + m.update) / least;
+    if (compute > 0) fut_step_model_slow_down(&m, compute / least);
+    *model_out = m;
+    return FUT_OK;
+}
+
+void fut_step_model_fini(fut_step_model *model)
+{
+    fut_mem_free(model->layer);
+    *model = (fut_step_model){0};
+}
+
+fut_step_knobs fut_step_knobs_default(const fut_step_model *model)
+{
+    return (fut_step_knobs){.bucket = model->overlaps ? FUT_ENGINE_BUCKET_BYTES : 0, .gradient_bytes = 4, .embedding_bytes = 4};
+}
+
+/* ---- parts of a step ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct situation {
+    const fut_step_model *model;
+    const fut_network_file *file;
+    fut_network network;
+    const fut_step_knobs *knobs;
+    int ranks;
+} situation;
+
+/* Ranks whose embeddings meet. */
+static int gathered(const situation *s)
+{
+    int node = (int)s->network.ranks_a_node;
+    return s->knobs->node_negatives && node < s->ranks ? node : s->ranks;
+}
+
+static fut_cost gather_cost(const situation *s)
+{
+    return fut_cost_all_to_all(&s->network, gathered(s), 1, (double)(s->model->photos * s->model->dim * s->knobs->embedding_bytes));
+}
+
+/* The pair matrix of a shard, n rows of B: similarities, kinds and gradients pass over memory, two products over the embeddings, and one
+ * more to spread. */
+static double loss_seconds(const situation *s)
+{
+    const fut_step_model *m = s->model;
+    double n = (double)m->photos;
+    double batch = n * gathered(s);
+    double products = m->symmetric ? 2 : 3;
+    double flops = m->device.flops < f32_flops ? m->device.flops : f32_flops;
+    double bytes = n * batch * 4 * 6 + batch * (double)m->dim * 4 * (products + 2);
+    return larger(products * 2 * n * batch * (double)m->dim / flops, bytes / m->device.bandwidth);
+}
+
+/* Every rank sends each other rank its part of `bytes`, adds what comes, and sends everybody the sum. In two levels: inside a node, then
+ * the ranks of one place of all nodes among each other, and back. */
+static fut_cost sum_bytes(const situation *s, double bytes)
+{
+    const fut_step_model *m = s->model;
+    int node = (int)s->network.ranks_a_node;
+    double add = 3 * bytes / m->device.bandwidth;
+    fut_cost cost;
+    if (!s->knobs->two_levels || s->ranks <= node) {
+        cost = fut_cost_all_to_all(&s->network, s->ranks, 1, bytes / s->ranks);
+        cost.seconds = 2 * cost.seconds + add + (s->ranks - 1) * m->launch;
+        return cost;
+    }
+    int nodes = (s->ranks + node - 1) / node;
+    fut_network places = s->network; /* a rank's share of its node's link */
+    places.ranks_a_node = 1;
+    places.between.bandwidth /= node;
+    fut_cost inside = fut_cost_all_to_all(&s->network, node, 1, bytes / node);
+    cost = fut_cost_all_to_all(&places, nodes, 1, bytes / node / nodes);
+    if (inside.seconds > cost.seconds) cost.bound = inside.bound;
+    cost.seconds = 2 * (inside.seconds + cost.seconds) + add + (node + nodes - 2) * m->launch;
+    return cost;
+}
+
+/* Seconds from the start of the backward until a leaf is complete from element `first`. */
+static double ready_at(const fut_step_model *m, int64_t first)
+{
+    double at = 0;
+    for (int i = m->layers - 1; i >= 0; i--) {
+        at += m->layer[i].backward;
+        if (m->layer[i].before <= first) return at;
+    }
+    return at;
+}
+
+/* The sum of the gradients, bucket by bucket from the leaf's end, each when it is ready and the one before it is done. */
+static fut_cost sum_gradients(const situation *s, fut_step_plan *p)
+{
+    const fut_step_model *m = s->model;
+    int64_t bucket = fut_tree_bucket(s->ranks, m->leaf, FUT_F32, (size_t)s->knobs->bucket);
+    int64_t buckets = (m->leaf + bucket - 1) / bucket;
+    double end = 0;
+    fut_cost cost = {0};
+    if (s->ranks == 1) return cost;
+    for (int64_t b = buckets - 1; b >= 0; b--) {
+        int64_t length = b == buckets - 1 ? m->leaf - b * bucket : bucket;
+        cost = sum_bytes(s, (double)length * s->knobs->gradient_bytes);
+        end = larger(end, ready_at(m, b * bucket)) + cost.seconds;
+        p->sum += cost.seconds;
+    }
+    double hidden = p->sum - (end - m->backward);
+    p->exposed = p->sum - hidden * (m->overlaps ? s->file->overlap : 0);
+    return cost;
+}
+
+static fut_cost spread_cost(const situation *s)
+{
+    double batch = (double)s->model->photos * gathered(s);
+    fut_cost none = {0};
+    if (s->model->symmetric || s->ranks == 1) return none;
+    situation together = *s;
+    together.ranks = gathered(s);
+    return sum_bytes(&together, batch * (double)s->model->dim * 4);
+}
+
+static void count_traffic(const situation *s, fut_step_plan *p)
+{
+    const fut_step_model *m = s->model;
+    fut_cost_place at = {.rank = 0, .ranks = s->ranks, .shards = s->ranks};
+    int64_t batch = m->photos * s->ranks;
+    fut_traffic t[] = {fut_cost_order(s->ranks, ORDER_BYTES), fut_cost_gather(&at, batch, m->dim, FUT_F32),
+                       fut_cost_gather(&at, s->ranks, SUMS, FUT_F64), fut_cost_tree(&at, m->leaf, FUT_F32, s->knobs->bucket),
+                       m->symmetric ? (fut_traffic){0} : fut_cost_tree(&at, batch * m->dim, FUT_F32, 0)};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        p->messages += t[i].messages;
+        p->bytes += t[i].bytes;
+    }
+}
+
+/* As the engine, the tree and the loss allocate. */
+static void add_memory(const situation *s, fut_step_plan *p)
+{
+    const fut_step_model *m = s->model;
+    double n = (double)m->photos;
+    double batch = n * gathered(s);
+    double leaf = (double)m->leaf * 4;
+    double spread = s->ranks == 1 ? 1 : 3;
+    double bucket = (double)fut_tree_bucket(s->ranks, m->leaf, FUT_F32, (size_t)s->knobs->bucket) * 4;
+    p->parameters = leaf;
+    p->optimizer = (double)m->params * 4 * m->slots;
+    p->gradients = s->ranks == 1 ? leaf : 2 * leaf + bucket;
+    p->activations = m->activations;
+    p->pairs = n * batch * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 1 + spread));
+    p->memory = p->parameters + p->optimizer + p->gradients + p->activations + p->pairs;
+}
+
+static void add_checkpoint(const situation *s, fut_step_plan *p)
+{
+    const fut_step_model *m = s->model;
+    p->checkpoint = ((double)m->params * (1 + m->slots) + (double)m->stats) * 4 / s->file->storage;
+    if (m->save_every > 0) p->checkpoint_share = p->checkpoint / (p->checkpoint + m->save_every);
+}
+
+static void name_bottleneck(const fut_step_model *m, fut_cost gather, fut_cost spread, fut_cost sum, fut_step_plan *p)
+{
+    struct {
+        const char *what, *of;
+        double seconds;
+    } part[] = {
+        {"computation", m->memory_bound > 0.5 ? "memory of the device" : "arithmetic of the device", p->forward + p->backward + p->update},
+        {"gather of embeddings", fut_cost_bound_names[gather.bound], p->gather},
+        {"loss over all pairs", "products of embeddings", p->loss},
+        {"gradients of embeddings", fut_cost_bound_names[spread.bound], p->spread},
+        {"sum of gradients", fut_cost_bound_names[sum.bound], p->exposed},
+    };
+    size_t most = 0;
+    for (size_t i = 1; i < sizeof part / sizeof *part; i++)
+        if (part[i].seconds > part[most].seconds) most = i;
+    (void)snprintf(p->bottleneck, sizeof p->bottleneck, "%s (%s)", part[most].what, part[most].of);
+}
+
+void fut_step_model_predict(const fut_step_model *model, const fut_network_file *network, int ranks, const fut_step_knobs *knobs,
+                            fut_step_plan *plan_out)
+{
+    situation s = {.model = model, .file = network, .network = fut_network_file_get(network), .knobs = knobs, .ranks = ranks};
+    fut_step_plan p = {.ranks = ranks, .forward = model->forward, .backward = model->backward, .update = model->update};
+    fut_cost gather = gather_cost(&s);
+    fut_cost spread = spread_cost(&s);
+    fut_cost sum = sum_gradients(&s, &p);
+    p.order = fut_cost_broadcast(&s.network, ranks, ORDER_BYTES);
+    p.gather = gather.seconds;
+    p.sums = fut_cost_all_to_all(&s.network, ranks, 1, SUMS * sizeof(double)).seconds;
+    p.loss = loss_seconds(&s);
+    p.spread = spread.seconds;
+    p.communication = p.order + p.gather + p.sums + p.spread + p.exposed;
+    p.step = p.communication + p.forward + p.loss + p.backward + p.update;
+    count_traffic(&s, &p);
+    add_memory(&s, &p);
+    add_checkpoint(&s, &p);
+    name_bottleneck(model, gather, spread, sum, &p);
+    *plan_out = p;
+}
+
+/* ---- advice -------------------------------------------------------------------------------------------------------------------- */
+
+static double step_with(const fut_step_model *model, const fut_network_file *network, int ranks, const fut_step_knobs *knobs)
+{
+    fut_step_plan p;
+    fut_step_model_predict(model, network, ranks, knobs, &p);
+    return p.step;
+}
+
+static int64_t best_bucket(const fut_step_model *model, const fut_network_file *network, int ranks, double *step_out)
+{
+    fut_step_knobs knobs = fut_step_knobs_default(model);
+    int64_t best = knobs.bucket;
+    *step_out = step_with(model, network, ranks, &knobs);
+    for (int64_t mib = 1; mib <= 256; mib *= 2) {
+        knobs.bucket = mib << 20;
+        double step = step_with(model, network, ranks, &knobs);
+        if (step >= *step_out) continue;
+        *step_out = step;
+        best = knobs.bucket;
+    }
+    return best;
+}
+
+static int most_first(const void *a, const void *b)
+{
+    const fut_step_advice *left = a;
+    const fut_step_advice *right = b;
+    return (left->seconds < right->seconds) - (left->seconds > right->seconds);
+}
+
+void fut_step_model_advise(const fut_step_model *model, const fut_step_model *twice, const fut_network_file *network, int ranks,
+                           fut_step_advice advice_out[FUT_STEP_ADVICES])
+{
+    fut_step_knobs now = fut_step_knobs_default(model);
+    fut_step_knobs gradients = now;
+    fut_step_knobs embeddings = now;
+    fut_step_knobs groups = now;
+    fut_step_knobs levels = now;
+    double step = step_with(model, network, ranks, &now);
+    double bucketed = step;
+    int64_t bucket = model->overlaps ? best_bucket(model, network, ranks, &bucketed) : now.bucket;
+    gradients.gradient_bytes = 2;
+    embeddings.embedding_bytes = 2;
+    groups.node_negatives = true;
+    levels.two_levels = true;
+    fut_step_advice all[FUT_STEP_ADVICES] = {
+        {.what = "twice the photos a rank (train.batch)", .seconds = step - step_with(twice, network, ranks, &now) / 2, .in_futago = true},
+        {.what = "gradients summed in bf16", .seconds = step - step_with(model, network, ranks, &gradients)},
+        {.what = "embeddings gathered in bf16", .seconds = step - step_with(model, network, ranks, &embeddings)},
+        {.what = "negatives of the rank's own node only", .seconds = step - step_with(model, network, ranks, &groups)},
+        {.what = "sums inside nodes first, then between them", .seconds = step - step_with(model, network, ranks, &levels)},
+        {.what = "buckets of another size", .seconds = step - bucketed},
+    };
+    if (bucket != now.bucket)
+        (void)snprintf(all[5].what, sizeof all[5].what, "buckets of %lld MiB instead of %lld", (long long)(bucket >> 20),
+                       (long long)(now.bucket >> 20));
+    qsort(all, FUT_STEP_ADVICES, sizeof *all, most_first);
+    memcpy(advice_out, all, sizeof all);
+}
