@@ -47,7 +47,7 @@ void fut_comm_phase(fut_comm *comm, fut_phase phase, int64_t step)
 
 /* ---- waiting -------------------------------------------------------------------------------------------------------------------- */
 
-enum { LOOKS_AWAKE = 2000, NAP_US = 50, NAPS_A_SIGN = 400 };
+enum { LOOKS_AWAKE = 2000, NAP_US = 50, NAPS_A_SIGN = 64 };
 static const double long_wait_s = 0.25;
 
 static double allowed(const fut_comm *comm)

@@ -24,6 +24,7 @@ enum {
 
 /* A training thread that still looks ends the job itself, with more to say: it gets longer. */
 static const double caught_s = 0.5;
+static const double silent_s = 1; /* since its last look; on a busy machine a nap may take long */
 static const double late_s = 5;
 
 typedef struct seen {
@@ -86,7 +87,7 @@ static void end_if_overdue(fut_watchdog *w)
     const operation *now_in = &w->at[(w->depth < DEPTH_MAX ? w->depth : DEPTH_MAX) - 1];
     double now = fut_clock_now();
     double over = now - now_in->since - now_in->allowed;
-    if (over < caught_s || (over < late_s && now - atomic_load(&w->looked) < caught_s)) return;
+    if (over < caught_s || (over < late_s && now - atomic_load(&w->looked) < silent_s)) return;
     char host[FUT_FLIGHT_HOST_MAX] = "";
     char rank[16];
     (void)gethostname(host, sizeof host - 1);
