@@ -13,6 +13,7 @@ struct fut_batches {
     const fut_config *config;
     fut_comm *comm;
     const fut_dataset *dataset;
+    const fut_classes *classes;
     fut_sampler *sampler;          /* rank 0 only */
     fut_sampler_state epoch_start; /* rank 0 only */
     fut_loader *loader;
@@ -92,8 +93,8 @@ static fut_status create_loader(fut_batches *b, fut_backend *bk)
     return fut_loader_create(b->dataset, &config, &b->loader);
 }
 
-fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_backend *bk, const fut_dataset *dataset, int shards,
-                              int my_first, int my_end, fut_batches **batches_out)
+fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_backend *bk, const fut_dataset *dataset,
+                              const fut_classes *classes, int shards, int my_first, int my_end, fut_batches **batches_out)
 {
     fut_status st = FUT_OK;
     fut_batches *b = NULL;
@@ -101,6 +102,7 @@ fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_back
     b->config = config;
     b->comm = comm;
     b->dataset = dataset;
+    b->classes = classes;
     b->shards = shards;
     b->my_first = my_first;
     b->my_end = my_end;
@@ -209,7 +211,7 @@ fut_status fut_batches_next(fut_batches *b, int64_t step, fut_batch *batch_out)
     const int64_t *image = b->pass + index * b->size;
     deal(b, step, n, b->row, b->shard_first);
     for (int64_t i = 0; i < n; i++)
-        b->label[i] = label_of[image[i]];
+        b->label[i] = b->classes->of[label_of[image[i]]];
     *batch_out = (fut_batch){
         .n = n, .image = image, .label = b->label, .row = b->row, .shard_first = b->shard_first, .rgb = loaded.rgb, .images = loaded.n};
     return FUT_OK;

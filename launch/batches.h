@@ -10,6 +10,7 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "dist/comm.h"
+#include "launch/classes.h"
 #include "launch/config.h"
 
 #ifdef __cplusplus
@@ -22,17 +23,17 @@ typedef struct fut_batches fut_batches;
 typedef struct fut_batch {
     int64_t n;                  /* photos of the global batch */
     const int64_t *image;       /* [n] ids in the sampler's order */
-    const int64_t *label;       /* [n] */
+    const int64_t *label;       /* [n] places among the people that are trained on (fut_classes) */
     const int64_t *row;         /* [n] position of each dealt photo: shard s holds row[shard_first[s] .. shard_first[s + 1]) */
     const int64_t *shard_first; /* [shards + 1] */
     const uint8_t *rgb;         /* photos of this rank's shards, in dealt order */
     int64_t images;             /* how many those are */
 } fut_batch;
 
-/* Collective. Shards [my_first, my_end) are this rank's.
+/* Collective. Shards [my_first, my_end) are this rank's. classes: borrowed.
  * bk's host memory holds the photos. Errors: FUT_ERR_CONFIG when the data does not allow the batch, with the numbers. */
-fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_backend *bk, const fut_dataset *dataset, int shards,
-                              int my_first, int my_end, fut_batches **batches_out) FUT_MUST_CHECK;
+fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_backend *bk, const fut_dataset *dataset,
+                              const fut_classes *classes, int shards, int my_first, int my_end, fut_batches **batches_out) FUT_MUST_CHECK;
 void fut_batches_destroy(fut_batches **batches);
 
 /* Batches in every epoch (short ones that are dropped not counted), and photos of each. */

@@ -106,8 +106,8 @@ static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *ar
 {
     fut_status st = FUT_OK;
     const fut_config *config = e->trained.config;
-    FUT_TRY(fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST,
-                              &config->loss, &e->result));
+    FUT_TRY(fut_evaluate_part(e->trained.net, comm, e->dataset, e->part, config->eval.batch, (int)config->data.threads, HARDEST, NULL,
+                              &e->result));
     if (fut_comm_rank(comm) == 0) st = fut_part_identification(&e->result, config->model.embedding, &e->identification);
     FUT_TRY(fut_comm_agree(comm, st));
     e->has_baseline = fut_args_is_given(args, "baseline");

@@ -50,6 +50,7 @@ static const char *lint_two_averages(const fut_config *config, fut_str *text)
 /* The sampler draws the people of its batches without repetition. */
 static const char *lint_no_positives(const fut_config *config, fut_str *text)
 {
+    if (fut_loss_is_of_classes(&config->loss)) return NULL;
     if (config->sampler.m > 1 || config->sampler.batch_size == 0 || config->sampler.batch_size % config->train.batch != 0) return NULL;
     fut_status st =
         fut_str_printf(text,
@@ -62,6 +63,7 @@ static const char *lint_no_positives(const fut_config *config, fut_str *text)
 /* The sampler's order has m photos of a person in a row, from the start of an epoch on. */
 static const char *lint_one_identity(const fut_config *config, fut_str *text)
 {
+    if (fut_loss_is_of_classes(&config->loss)) return NULL;
     if (config->sampler.m % config->train.batch != 0) return NULL;
     fut_status st =
         fut_str_printf(text,
@@ -121,6 +123,7 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
     fut_str_fini(&text);
     FUT_TRY(st);
     warn_schedule_free(config);
-    if (config->sampler.m < 2) FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
+    if (config->sampler.m < 2 && !fut_loss_is_of_classes(&config->loss))
+        FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
     return FUT_OK;
 }

@@ -24,7 +24,7 @@ static fut_status grow(double **column[], int columns, int64_t count)
 static double number(const cJSON *object, const char *name)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
 }
 
 /* A mean in the making. */

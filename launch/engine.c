@@ -69,7 +69,7 @@ static fut_status loss_sums(fut_engine *g, const fut_inputs *in, fut_step_timer 
 static fut_status spread_loss(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     const void *sum = NULL;
-    if (fut_loss_is_symmetric(g->loss)) return FUT_OK;
+    if (!fut_loss_spreads(g->loss)) return FUT_OK;
     for (int s = g->my_first; s < g->my_end; s++) {
         void *leaf = NULL;
         FUT_TRY(fut_tree_begin_leaf(g->loss_tree, s, &leaf));

@@ -65,7 +65,7 @@ typedef struct fut_engine {
     fut_loss *loss;
     fut_optim *optim;
     fut_tree *tree;      /* sums leaves over shards */
-    fut_tree *loss_tree; /* sums what shards spread; NULL where the loss is symmetric */
+    fut_tree *loss_tree; /* sums what shards spread; NULL unless the loss spreads */
 
     /* device memory of a step */
     int64_t dim;               /* of an embedding */

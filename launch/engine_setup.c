@@ -196,7 +196,7 @@ static fut_status begin_control(fut_engine *g)
     return fut_optim_set_control(g->optim, &control);
 }
 
-static fut_status create_step_memory(fut_engine *g, bool vitals)
+static fut_status create_step_memory(fut_engine *g, const fut_engine_options *options)
 {
     const fut_config *config = g->config;
     fut_backend *bk = g->bk;
@@ -205,14 +205,15 @@ static fut_status create_step_memory(fut_engine *g, bool vitals)
     g->dim = config->model.embedding;
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
-    FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, batch, fut_engine_largest_shard(g), g->dim, &g->loss));
+    fut_loss_sizes sizes = {.batch = batch, .rows = fut_engine_largest_shard(g), .dim = g->dim, .classes = options->classes};
+    FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, &sizes, &g->loss));
     if (fut_net_loss_param_count(g->net) > 0) fut_loss_bind_params(g->loss, fut_net_loss_params(g->net));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
     fut_loss_seed(g->loss, (uint64_t)config->seed, g->optim->control);
     FUT_TRY(fut_update_arrange(config, g->net, g->optim));
     FUT_TRY(begin_control(g));
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
-    if (!fut_loss_is_symmetric(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
+    if (fut_loss_spreads(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
     size_t columns = (size_t)FUT_LOSS_SUMS + 1;
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e_dealt));
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e));
@@ -224,7 +225,7 @@ static fut_status create_step_memory(fut_engine *g, bool vitals)
     FUT_TRY(bk->alloc_host(bk, FUT_IN_FLIGHT * sizeof *g->outcomes, (void **)&g->outcomes));
     for (int i = 0; i < FUT_IN_FLIGHT; i++)
         FUT_TRY(bk->event_create(bk, &g->done[i]));
-    if (!vitals) return FUT_OK;
+    if (!options->vitals || fut_comm_rank(g->comm) != 0) return FUT_OK;
     return fut_vitals_create(bk, FUT_IN_FLIGHT, batch, g->dim, fut_net_param_count(g->net), &g->vitals);
 }
 
@@ -232,7 +233,7 @@ static fut_status build(fut_engine *g, const fut_engine_options *options)
 {
     FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
     FUT_TRY(connect_devices(g));
-    return fut_comm_agree(g->comm, create_step_memory(g, options->vitals && fut_comm_rank(g->comm) == 0));
+    return fut_comm_agree(g->comm, create_step_memory(g, options));
 }
 
 fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options, fut_engine **engine_out)

@@ -160,6 +160,20 @@ int64_t fut_eval_part_size(const fut_dataset *dataset, fut_eval_part part)
     return part == FUT_EVAL_VAL_AND_TEST ? n[FUT_PART_VAL] + n[FUT_PART_TEST] : n[part];
 }
 
+int64_t fut_eval_known(const fut_dataset *dataset, fut_eval_part part, const fut_classes *classes)
+{
+    const int32_t *label_of = fut_dataset_get_labels(dataset);
+    int64_t known = 0;
+    for (int i = 0; i < FUT_PART_COUNT; i++) {
+        int64_t n = 0;
+        const int64_t *image = fut_dataset_get_part(dataset, (fut_part)i, &n);
+        bool in_part = part == FUT_EVAL_VAL_AND_TEST ? i != FUT_PART_TRAIN : i == (int)part;
+        for (int64_t k = 0; in_part && k < n; k++)
+            known += classes->of[label_of[image[k]]] >= 0;
+    }
+    return known;
+}
+
 /* Photos of a part in the split's order, their labels, their embeddings. */
 typedef struct embedded {
     int64_t *image;
@@ -263,14 +277,31 @@ out:
     return st;
 }
 
+/* The photos of the part that a loss of classes is defined on, their labels the classes'. */
+static fut_status list_known(const embedded *part, int64_t dim, const fut_classes *classes, embedded *known)
+{
+    FUT_TRY(FUT_NEW_ARRAY(part->n, &known->image));
+    FUT_TRY(FUT_NEW_ARRAY(part->n, &known->label));
+    FUT_TRY(FUT_NEW_ARRAY(part->n * dim, &known->embedding));
+    for (int64_t i = 0; i < part->n; i++) {
+        if (classes->of[part->label[i]] < 0) continue;
+        known->image[known->n] = part->image[i];
+        known->label[known->n] = classes->of[part->label[i]];
+        memcpy(known->embedding + known->n * dim, part->embedding + i * dim, (size_t)dim * sizeof(float));
+        known->n++;
+    }
+    return FUT_OK;
+}
+
 /* The training loss over all pairs of the part at once. */
-static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const embedded *part, double *loss_out)
+static fut_status pairs_loss(fut_net *net, const fut_eval_loss *from, const embedded *part, double *loss_out)
 {
     fut_status st = FUT_OK;
     fut_backend *bk = fut_net_backend(net);
     int64_t dim = fut_net_get_spec(net)->embedding;
     int64_t n = part->n < FUT_EVAL_LOSS_MAX ? part->n : FUT_EVAL_LOSS_MAX;
     int64_t chunks_n = (n + LOSS_ROWS - 1) / LOSS_ROWS;
+    fut_loss_sizes sizes = {.batch = n, .rows = LOSS_ROWS, .dim = dim, .classes = from->classes->n};
     size_t sums_bytes = (size_t)(chunks_n * FUT_LOSS_SUMS) * sizeof(double);
     double total[FUT_LOSS_SUMS] = {0};
     double *sums = NULL;
@@ -279,7 +310,7 @@ static fut_status part_loss(fut_net *net, const fut_opt_variant *config, const e
     fut_loss_report report;
     FUT_TRY_GOTO(FUT_NEW_ARRAY(chunks_n * FUT_LOSS_SUMS, &sums), out);
     FUT_TRY_GOTO(loss_inputs_init(bk, part, n, dim, sums_bytes, &in), out);
-    FUT_TRY_GOTO(fut_loss_create(bk, config, NULL, FUT_F32, n, LOSS_ROWS, dim, &loss), out);
+    FUT_TRY_GOTO(fut_loss_create(bk, from->config, NULL, FUT_F32, &sizes, &loss), out);
     if (fut_net_loss_param_count(net) > 0) fut_loss_bind_params(loss, fut_net_loss_params(net));
     FUT_TRY_GOTO(fut_loss_begin(loss, n, in.embedding, in.label, in.image), out);
     for (int64_t c = 0; c < chunks_n; c++) {
@@ -309,8 +340,21 @@ static int cpu_threads(fut_net *net)
     return info.threads;
 }
 
+static fut_status part_loss(fut_net *net, const fut_eval_loss *from, const embedded *part, double *loss_out)
+{
+    fut_status st = FUT_OK;
+    embedded known = {0};
+    if (!fut_loss_is_of_classes(from->config)) return part->n > 1 ? pairs_loss(net, from, part, loss_out) : FUT_OK;
+    FUT_TRY_GOTO(list_known(part, fut_net_get_spec(net)->embedding, from->classes, &known), out);
+    *loss_out = NAN;
+    if (known.n > 0) FUT_TRY_GOTO(pairs_loss(net, from, &known, loss_out), out);
+out:
+    embedded_fini(&known);
+    return st;
+}
+
 fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_eval_part part, int64_t chunk, int threads,
-                             int64_t n_hardest, const fut_opt_variant *loss, fut_part_result *result_out)
+                             int64_t n_hardest, const fut_eval_loss *loss, fut_part_result *result_out)
 {
     fut_status st = FUT_OK;
     int64_t dim = fut_net_get_spec(net)->embedding;
@@ -332,7 +376,7 @@ fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *da
     fut_metric_options options = {.n_hardest = n_hardest, .threads = cpu_threads(net), .team = &team};
     FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), out);
     if (fut_comm_rank(comm) == 0) {
-        if (loss != NULL && query.n > 1) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
+        if (loss != NULL) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
         result.n = query.n;
         result.image = query.image;
         result.label = query.label;

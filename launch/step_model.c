@@ -62,7 +62,7 @@ static fut_status is_symmetric(const fut_config *config, bool *symmetric_out)
     fut_row_miner miner;
     const fut_loss_type *loss = config->loss.choice->payload;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
-    *symmetric_out = fut_loss_type_is_symmetric(loss, &miner);
+    *symmetric_out = !fut_loss_type_spreads(loss, &miner);
     return FUT_OK;
 }
 

@@ -276,7 +276,9 @@ static void say_evaluation(const fut_eval_summary *e)
 {
     line l = {0};
     const fut_verification *v = e->verification;
-    put(&l, "epoch %" PRId64 "  %s: loss %.4f  EER %.2f %%  AUC %.4f  ", e->epoch + 1, e->part, e->loss, 100 * v->eer, v->auc);
+    put(&l, "epoch %" PRId64 "  %s: ", e->epoch + 1, e->part);
+    if (isfinite(e->loss)) put(&l, "loss %.4f  ", e->loss);
+    put(&l, "EER %.2f %%  AUC %.4f  ", 100 * v->eer, v->auc);
     for (int i = 1; i <= 2; i++)
         if (v->tar[i].is_resolved) put(&l, "TAR %.1f %% at FAR %g %%  ", 100 * v->tar[i].at.tar, 100 * v->tar[i].target);
     put(&l, "(%" PRId64 " same, %" PRId64 " different pairs, %.1f s)%s", v->n_same, v->n_different, e->seconds,

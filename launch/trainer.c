@@ -145,7 +145,7 @@ static fut_status evaluate(fut_trainer *t, bool *is_best_out)
     fut_part_result result = {0};
     fut_progress *p = &t->progress;
     FUT_TRY(fut_evaluate_part(t->engine->net, t->comm, t->dataset, (fut_eval_part)config->eval.part, config->eval.batch,
-                              (int)config->data.threads, 0, &config->loss, &result));
+                              (int)config->data.threads, 0, &(fut_eval_loss){&config->loss, &t->classes}, &result));
     fut_engine_forget_recordings(t->engine);
     if (fut_comm_rank(t->comm) == 0) {
         const fut_verification *v = &result.verification;

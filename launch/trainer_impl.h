@@ -28,6 +28,7 @@ typedef struct fut_trainer {
     int64_t until;                     /* stop after this step; 0: no such step */
 
     fut_dataset *dataset;
+    fut_classes classes;
     fut_engine *engine;
     fut_replicas *replicas; /* NULL: nothing to compare */
     fut_average *average;   /* NULL: what is trained is evaluated */

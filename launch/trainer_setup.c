@@ -157,6 +157,22 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
     return FUT_OK;
 }
 
+/* A loss of classes has no value for people that are not trained on: nothing may wait for it then. */
+static fut_status check_evaluated_loss(const fut_trainer *t)
+{
+    const fut_config *config = t->config;
+    const char *part = fut_eval_part_names[config->eval.part];
+    bool by_monitor = fut_sched_monitors(&config->scheduler) == FUT_MONITOR_LOSS;
+    if (!fut_loss_is_of_classes(&config->loss) || fut_eval_known(t->dataset, (fut_eval_part)config->eval.part, &t->classes) > 0)
+        return FUT_OK;
+    FUT_CHECK(config->eval.best != FUT_BEST_LOSS && !by_monitor, FUT_ERR_CONFIG,
+              "%s is loss, and the loss %s is not defined on the %s part: nobody in it is trained on. Use eer or auc",
+              by_monitor ? "scheduler.monitor" : "eval.best", config->loss.choice->name, part);
+    FUT_INFO("the loss %s is not defined on the %s part, where nobody is trained on: evaluations have no loss", config->loss.choice->name,
+             part);
+    return FUT_OK;
+}
+
 static fut_status open_dataset(fut_trainer *t, const resume_point *point)
 {
     fut_status st = fut_dataset_open(t->config->data.file, &t->dataset);
@@ -171,6 +187,8 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
     if (info->encoding == FUT_ENCODING_RAW && t->config->data.size > info->width && fut_comm_rank(t->comm) == 0)
         FUT_WARN("%s was packed at %lld px and data.size is %lld: enlarged photos cost more and show no more; pack with --size %lld",
                  t->config->data.file, (long long)info->width, (long long)t->config->data.size, (long long)t->config->data.size);
+    FUT_TRY(fut_classes_init(t->dataset, t->config->sampler.min_images, &t->classes));
+    FUT_TRY(check_evaluated_loss(t));
     t->meta.dataset_fingerprint = info->fingerprint;
     t->meta.crop = info->crop;
     fut_config_normalization(t->config, info->mean, info->std, t->meta.mean, t->meta.std);
@@ -179,10 +197,8 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
 
 static fut_status create_engine(fut_trainer *t, const resume_point *point)
 {
-    fut_engine_options options = {.shards = t->shards,
-                                  .threads = point->step >= 0 ? (int)point->threads : 0,
-                                  .classes = fut_dataset_get_info(t->dataset)->n_identities,
-                                  .vitals = true};
+    fut_engine_options options = {
+        .shards = t->shards, .threads = point->step >= 0 ? (int)point->threads : 0, .classes = t->classes.n, .vitals = true};
     if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
     memcpy(options.mean, t->meta.mean, sizeof options.mean);
     memcpy(options.std, t->meta.std, sizeof options.std);
@@ -223,8 +239,8 @@ static fut_status create_feed(fut_trainer *t)
 static fut_status create_batches(fut_trainer *t)
 {
     const fut_config_train *train = &t->config->train;
-    FUT_TRY(
-        fut_batches_create(t->config, t->comm, t->engine->bk, t->dataset, t->shards, t->engine->my_first, t->engine->my_end, &t->batches));
+    FUT_TRY(fut_batches_create(t->config, t->comm, t->engine->bk, t->dataset, &t->classes, t->shards, t->engine->my_first,
+                               t->engine->my_end, &t->batches));
     int64_t per_epoch = fut_batches_per_epoch(t->batches);
     t->total_steps = train->steps > 0 ? train->steps : train->epochs * per_epoch;
     t->total_epochs = (t->total_steps + per_epoch - 1) / per_epoch;
@@ -346,6 +362,7 @@ void fut_trainer_close(fut_trainer *t)
     fut_average_destroy(&t->average);
     fut_replicas_destroy(&t->replicas);
     fut_engine_destroy(&t->engine);
+    fut_classes_fini(&t->classes);
     fut_dataset_close(&t->dataset);
     fut_checkpoint_meta_fini(&t->meta);
     fut_run_folder_close(&t->folder);

@@ -188,8 +188,35 @@ FUT_FORMULA_FN fut_row_triplet fut_row_triplet_of(const fut_row_loss *k, double 
 
 /* ---- losses of exponents: a row's loss is a function of its pairs' x(v), through sums of exp(x) ---- */
 
+/* Softmax over classes, the right one's cosine made worse by a margin. */
+FUT_FORMULA_FN bool fut_row_is_softmax(const fut_row_loss *k)
+{
+    return k->kind == FUT_ROW_ARCFACE || k->kind == FUT_ROW_COSFACE;
+}
+
+/* The right class's cosine with its margin. arcface: cos(angle + margin), and beyond the angle where that would rise again a line. */
+FUT_FORMULA_FN double fut_row_margin_cosine(const fut_row_loss *k, double v)
+{
+    const double pi = 3.14159265358979323846;
+    if (k->kind == FUT_ROW_COSFACE) return v - k->margin;
+    const double cosine = v > 1 ? 1 : v < -1 ? -1 : v, angle = acos(cosine);
+    return angle <= pi - k->margin ? cos(angle + k->margin) : cosine - k->margin * sin(k->margin);
+}
+
+/* Its derivative by the cosine, which is held to [-1, 1] for the angle's sake: 0 where there is no angle, and at its ends, where arccos has
+ * no derivative (torch's is infinite there). */
+FUT_FORMULA_FN double fut_row_margin_cosine_slope(const fut_row_loss *k, double v)
+{
+    const double pi = 3.14159265358979323846;
+    if (k->kind == FUT_ROW_COSFACE) return 1;
+    if (!(v > -1 && v < 1)) return 0;
+    const double angle = acos(v);
+    return angle <= pi - k->margin ? sin(angle + k->margin) / sin(angle) : 1;
+}
+
 FUT_FORMULA_FN double fut_row_exponent(const fut_row_loss *k, bool positive, double v)
 {
+    if (fut_row_is_softmax(k)) return k->scale * (positive ? fut_row_margin_cosine(k, v) : v);
     if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * (positive ? k->alpha * (v - k->base) : k->beta * (k->base - v));
     if (k->kind == FUT_ROW_CIRCLE)
         return positive ? -k->gamma * fut_row_positive_part(1 + k->m - v) * (v - (1 - k->m))
@@ -200,6 +227,7 @@ FUT_FORMULA_FN double fut_row_exponent(const fut_row_loss *k, bool positive, dou
 /* dx/dv; circle's factor is a weight that the gradient leaves alone, as in its paper. */
 FUT_FORMULA_FN double fut_row_exponent_slope(const fut_row_loss *k, bool positive, double v)
 {
+    if (fut_row_is_softmax(k)) return k->scale * (positive ? fut_row_margin_cosine_slope(k, v) : 1);
     if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * (positive ? k->alpha : -k->beta);
     if (k->kind == FUT_ROW_CIRCLE)
         return positive ? -k->gamma * fut_row_positive_part(1 + k->m - v) : k->gamma * fut_row_positive_part(v + k->m);
@@ -235,7 +263,7 @@ FUT_FORMULA_FN double fut_row_log_add(double a, double b)
     return a > b ? a + log1p(exp(b - a)) : b + log1p(exp(a - b));
 }
 
-/* Of multi_similarity, supcon and circle. */
+/* Of multi_similarity, supcon, circle, arcface and cosface: cross entropy is supcon's with one positive. */
 FUT_FORMULA_FN fut_row_result fut_row_result_of(const fut_row_loss *k, const fut_row_side *pos, const fut_row_side *neg)
 {
     fut_row_result r = {0, 0, 0, 0, fut_row_log_sum(pos), fut_row_log_sum(neg)};
@@ -245,7 +273,7 @@ FUT_FORMULA_FN fut_row_result fut_row_result_of(const fut_row_loss *k, const fut
         r.loss = r.log_pos / k->alpha + r.log_neg / k->beta;
         r.soft_pos = 1 / k->alpha;
         r.soft_neg = 1 / k->beta;
-    } else if (k->kind == FUT_ROW_SUPCON && pos->count > 0) {
+    } else if ((k->kind == FUT_ROW_SUPCON || fut_row_is_softmax(k)) && pos->count > 0) {
         const double all = neg->count > 0 ? fut_row_log_add(r.log_pos, r.log_neg) : r.log_pos;
         r.loss = all - pos->exponents / pos->count;
         r.flat = -1 / pos->count;

@@ -8,6 +8,7 @@
  *     triplet            an item a triplet: an anchor (the row), a positive and a negative of it
  *     ntxent             an item a positive pair
  *     multi_similarity, supcon, circle      an item a row
+ *     arcface, cosface   an item a row: its references are classes, of which one is its own
  *
  * Every formula is pytorch-metric-learning 2.9's. */
 #ifndef FUT_CORE_BACKEND_ROW_LOSS_H
@@ -66,7 +67,9 @@ typedef enum fut_row_loss_kind {
     FUT_ROW_SUPCON,
     FUT_ROW_NTXENT,
     FUT_ROW_CIRCLE,
-    FUT_ROW_BCE
+    FUT_ROW_BCE,
+    FUT_ROW_ARCFACE,
+    FUT_ROW_COSFACE
 } fut_row_loss_kind;
 
 typedef struct fut_row_loss {
@@ -75,7 +78,8 @@ typedef struct fut_row_loss {
     bool l2;     /* v = |h_i - h_j| of unit rows: gradients are of their product s, dv/ds = -1/v, 0 where v is 0 */
 
     double pos_margin, neg_margin;       /* contrastive: [sign (v - pos_margin)]+ and [sign (neg_margin - v)]+ */
-    double margin;                       /* triplet: [sign (v_p - v_n) + margin]+ */
+    double margin;                       /* triplet: [sign (v_p - v_n) + margin]+; arcface: radians; cosface: a cosine */
+    double scale;                        /* arcface, cosface: of the logits */
     bool smooth;                         /* triplet: log(1 + exp(.)) instead of [.]+ */
     bool swap;                           /* triplet: the nearer of v_n and the positive's own value with the negative; kernel swap_loss */
     double triplet_above, triplet_up_to; /* triplet: only those with above < sign (v_n - v_p) <= up_to */

@@ -56,14 +56,51 @@ static fut_status create_places(fut_loss *loss)
     return st;
 }
 
+/* What a gradient of more than the rows needs. */
 static fut_status create_spread(fut_loss *loss)
 {
     fut_backend *bk = loss->bk;
     size_t width = fut_dtype_size(loss->real);
     int64_t rows = loss->row.swap ? loss->max_batch : loss->max_rows;
-    if (fut_loss_is_symmetric(loss)) return FUT_OK;
+    if (!loss->spreads && loss->ref.count == 0) return FUT_OK;
     FUT_TRY(bk->alloc(bk, (size_t)(rows * loss->dim) * width, &loss->dh_rows));
-    return bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de);
+    return loss->spreads ? bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de) : FUT_OK;
+}
+
+/* Classes 0, 1, ..., which are of no photo. */
+static fut_status create_classes(fut_loss *loss)
+{
+    fut_loss_references *ref = &loss->ref;
+    fut_backend *bk = loss->bk;
+    size_t bytes = (size_t)ref->count * sizeof *ref->label, width = fut_dtype_size(loss->real);
+    int64_t *host = NULL;
+    fut_status st = FUT_OK;
+    FUT_TRY(bk->alloc(bk, (size_t)(ref->count * loss->dim) * width, &ref->unit));
+    FUT_TRY(bk->alloc(bk, (size_t)ref->count * width, &ref->norm));
+    FUT_TRY(bk->alloc(bk, bytes, (void **)&ref->label));
+    FUT_TRY(bk->alloc(bk, bytes, (void **)&ref->image));
+    FUT_TRY(FUT_NEW_ARRAY(2 * ref->count, &host));
+    for (int64_t i = 0; i < ref->count; i++) {
+        host[i] = i;
+        host[ref->count + i] = -1;
+    }
+    FUT_TRY_GOTO(bk->upload(bk, ref->label, host, bytes, NULL), out);
+    FUT_TRY_GOTO(bk->upload(bk, ref->image, host + ref->count, bytes, NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+out:
+    fut_mem_free(host);
+    return st;
+}
+
+void fut_loss_class_weights(const void *config, int64_t classes, int64_t dim, fut_params *params_out)
+{
+    (void)config;
+    *params_out = (fut_params){.n = 1, .param = {{.name = "W", .rank = 2, .dim = {classes, dim}, .init = {FUT_INIT_NORMAL, 1}}}};
+}
+
+bool fut_loss_is_of_classes(const fut_opt_variant *config)
+{
+    return ((const fut_loss_type *)config->choice->payload)->of_classes;
 }
 
 fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64_t dim)
@@ -93,6 +130,9 @@ fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_min
         miner->kind != FUT_MINER_DISTANCE_WEIGHTED || !row.swap, FUT_ERR_CONFIG,
         "loss triplet with swap: true for the miner distance_weighted: swap would replace the negative's distance that was drawn for. "
         "Use swap: false");
+    FUT_CHECK(!fut_loss_is_of_classes(config) || (miner->kind == FUT_MINER_ALL_PAIRS && !miner->of_triplets), FUT_ERR_CONFIG,
+              "a miner for the loss %s: miners choose pairs of photos, and this loss compares each photo with the classes. Use miner: none",
+              config->choice->name);
     if (!miner->of_triplets) return FUT_OK;
     FUT_CHECK(
         row.kind == FUT_ROW_TRIPLET, FUT_ERR_CONFIG,
@@ -104,8 +144,8 @@ fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_min
     return FUT_OK;
 }
 
-fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,
-                           int64_t max_rows, int64_t dim, fut_loss **loss_out)
+fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real,
+                           const fut_loss_sizes *sizes, fut_loss **loss_out)
 {
     fut_status st = FUT_OK;
     fut_loss *loss = NULL;
@@ -114,28 +154,34 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
     if (miner == NULL) miner = &all_pairs;
     FUT_TRY_GOTO(fut_loss_check_miner(config, miner), out);
+    FUT_CHECK_GOTO(!type->of_classes || sizes->classes >= 2, FUT_ERR_CONFIG, out,
+                   "the loss %s tells classes apart, and people that are trained on are %lld: it needs at least 2", config->choice->name,
+                   (long long)sizes->classes);
     FUT_TRY_GOTO(FUT_NEW(&loss), out);
     *loss = (fut_loss){.row = describe(type, config->config),
                        .miner = *miner,
-                       .symmetric = fut_loss_type_is_symmetric(type, miner),
+                       .spreads = fut_loss_type_spreads(type, miner),
+                       .ref = {.count = type->of_classes ? sizes->classes : 0},
                        .distance = (fut_distance)((const fut_loss_common *)config->config)->distance,
                        .bk = bk,
                        .real = real,
-                       .max_batch = max_batch,
-                       .max_rows = max_rows,
-                       .dim = dim};
+                       .max_batch = sizes->batch,
+                       .max_rows = sizes->rows,
+                       .max_refs = type->of_classes ? sizes->classes : sizes->batch,
+                       .dim = sizes->dim};
     if (miner->of_triplets) {
         loss->row.triplet_above = miner->triplet_above;
         loss->row.triplet_up_to = miner->triplet_up_to;
     }
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_batch * dim) * width, &loss->unit), out);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)max_batch * width, &loss->norm), out);
-    size_t pairs = (size_t)((loss->row.swap ? max_batch : max_rows) * max_batch);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(sizes->batch * sizes->dim) * width, &loss->unit), out);
+    FUT_TRY_GOTO(bk->alloc(bk, (size_t)sizes->batch * width, &loss->norm), out);
+    size_t row_pairs = (size_t)(sizes->rows * loss->max_refs);
+    size_t pairs = loss->row.swap ? (size_t)(sizes->batch * sizes->batch) : row_pairs;
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->v), out);
     FUT_TRY_GOTO(bk->alloc(bk, pairs * width, &loss->g), out);
-    FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch), (void **)&loss->kind), out);
-    if (miner->kind == FUT_MINER_DISTANCE_WEIGHTED)
-        FUT_TRY_GOTO(bk->alloc(bk, (size_t)(max_rows * max_batch) * sizeof *loss->draw, (void **)&loss->draw), out);
+    FUT_TRY_GOTO(bk->alloc(bk, row_pairs, (void **)&loss->kind), out);
+    if (miner->kind == FUT_MINER_DISTANCE_WEIGHTED) FUT_TRY_GOTO(bk->alloc(bk, row_pairs * sizeof *loss->draw, (void **)&loss->draw), out);
+    if (type->of_classes) FUT_TRY_GOTO(create_classes(loss), out);
     FUT_TRY_GOTO(create_places(loss), out);
     FUT_TRY_GOTO(bk->alloc(bk, FUT_LOSS_SUMS * sizeof(double), (void **)&loss->sums), out);
     FUT_TRY_GOTO(create_spread(loss), out);
@@ -151,7 +197,8 @@ void fut_loss_destroy(fut_loss **loss)
     fut_loss *l = *loss;
     if (l == NULL) return;
     fut_backend *bk = l->bk;
-    void *blocks[] = {l->unit, l->norm, l->v, l->g, l->kind, l->sums, l->dh_rows, l->de, l->places, l->draw};
+    void *blocks[] = {l->unit, l->norm,   l->v,        l->g,        l->kind,      l->sums,      l->dh_rows,
+                      l->de,   l->places, l->ref.unit, l->ref.norm, l->ref.label, l->ref.image, l->draw};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i] != NULL) bk->free(bk, blocks[i]);
     fut_mem_free(l);
@@ -164,14 +211,15 @@ void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *contro
     loss->control = control;
 }
 
-bool fut_loss_type_is_symmetric(const fut_loss_type *type, const fut_row_miner *miner)
+bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner)
 {
-    return type->symmetric && (miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN);
+    const bool both_act = miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN;
+    return !type->of_classes && !(type->symmetric && both_act);
 }
 
-bool fut_loss_is_symmetric(const fut_loss *loss)
+bool fut_loss_spreads(const fut_loss *loss)
 {
-    return loss->symmetric;
+    return loss->spreads;
 }
 
 /* Elements before b: w's, or a. */
@@ -183,6 +231,7 @@ static int64_t line_length(const fut_loss *loss)
 void fut_loss_bind_params(fut_loss *loss, const void *params)
 {
     loss->params = params;
+    if (loss->ref.count > 0) loss->ref.raw = params; /* W alone */
     if (loss->row.kind != FUT_ROW_BCE) return;
     loss->row.logit_scale = loss->row.difference ? NULL : params;
     loss->row.logit_shift = (const char *)params + (size_t)line_length(loss) * fut_dtype_size(loss->real);
@@ -194,8 +243,17 @@ static const void *rows_compared(const fut_loss *loss, fut_distance distance)
     return distance == FUT_DISTANCE_DOT ? loss->e : loss->unit;
 }
 
+/* [references, dim]: unit, or as they are. */
+static const void *refs_compared(const fut_loss *loss, fut_distance distance)
+{
+    if (loss->ref.count == 0) return rows_compared(loss, distance);
+    return distance == FUT_DISTANCE_DOT ? loss->ref.raw : loss->ref.unit;
+}
+
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image)
 {
+    fut_backend *bk = loss->bk;
+    const fut_loss_references *ref = &loss->ref;
     FUT_CHECK(batch <= loss->max_batch, FUT_ERR_SHAPE, "a batch of %lld, planned for %lld", (long long)batch, (long long)loss->max_batch);
     loss->batch = batch;
     loss->label = label;
@@ -203,13 +261,22 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     loss->e = e;
     loss->computed = NULL;
     loss->h = rows_compared(loss, loss->distance);
-    return loss->bk->normalize_rows(loss->bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL);
+    FUT_TRY(bk->normalize_rows(bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL));
+    if (ref->count == 0) return FUT_OK;
+    return bk->normalize_rows(bk, ref->count, loss->dim, loss->real, ref->raw, ref->unit, ref->norm, NULL);
 }
 
 static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row, fut_pair_rows *rows_out)
 {
     FUT_CHECK(n <= loss->max_rows, FUT_ERR_SHAPE, "a shard of %lld rows, planned for %lld", (long long)n, (long long)loss->max_rows);
-    *rows_out = (fut_pair_rows){.n = n, .refs = loss->batch, .dim = loss->dim, .row = row, .label = loss->label, .image = loss->image};
+    *rows_out = (fut_pair_rows){.n = n,
+                                .refs = loss->ref.count > 0 ? loss->ref.count : loss->batch,
+                                .dim = loss->dim,
+                                .row = row,
+                                .label = loss->label,
+                                .image = loss->image,
+                                .ref_label = loss->ref.label,
+                                .ref_image = loss->ref.image};
     return FUT_OK;
 }
 
@@ -217,9 +284,10 @@ static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row,
 static fut_status compare(fut_loss *loss, const fut_pair_rows *rows, fut_distance distance, void *v)
 {
     fut_backend *bk = loss->bk;
-    const void *h = rows_compared(loss, distance);
-    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, h, h, v, NULL));
-    return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, loss->norm, h, v, NULL) : FUT_OK;
+    const void *h = rows_compared(loss, distance), *r = refs_compared(loss, distance);
+    const void *ref_norm = loss->ref.count > 0 ? loss->ref.norm : loss->norm;
+    FUT_TRY(bk->similarity_rows(bk, rows, loss->real, h, r, v, NULL));
+    return distance == FUT_DISTANCE_L2 ? bk->l2_rows(bk, rows, loss->real, loss->norm, h, ref_norm, r, v, NULL) : FUT_OK;
 }
 
 /* The rows whose values the loss reads and whose g it writes: the shard's, or with swap all of the batch. */
@@ -310,31 +378,44 @@ fut_status fut_loss_take(fut_loss *loss, const void *dh)
     return bk->normalize_rows_backward(bk, loss->batch, loss->dim, loss->real, NULL, loss->h, loss->norm, dh, loss->de, NULL);
 }
 
+/* s_ij = h_i . r_j: dr_j += g_ij h_i, and from there to the weights as they are. */
+static fut_status class_grads(fut_loss *loss, const fut_pair_rows *rows, void *dw_out)
+{
+    fut_backend *bk = loss->bk;
+    const fut_loss_references *ref = &loss->ref;
+    FUT_TRY(bk->gather_rows(bk, rows->n, loss->dim, loss->real, rows->row, loss->h, loss->dh_rows, NULL));
+    FUT_TRY(bk->rows_times_transposed(bk, rows, loss->real, loss->g, loss->dh_rows, dw_out, NULL));
+    return bk->normalize_rows_backward(bk, ref->count, loss->dim, loss->real, NULL, ref->unit, ref->norm, dw_out, dw_out, NULL);
+}
+
 /* Of the loss's parameters, from the weighed g of the rows, whose sums stand in memory. */
 static fut_status params_grad(fut_loss *loss, const fut_pair_rows *rows, const double *total, void *dparams)
 {
     fut_backend *bk = loss->bk;
+    if (loss->ref.count > 0) return class_grads(loss, rows, dparams);
     void *shift = (char *)dparams + (size_t)line_length(loss) * fut_dtype_size(loss->real);
     if (loss->row.difference) FUT_TRY(bk->difference_weights(bk, rows, loss->real, loss->g, loss->h, loss->h, dparams, NULL));
     return bk->logit_params(bk, &loss->row, loss->real, loss->sums, total, loss->row.difference ? NULL : dparams, shift, NULL);
 }
 
+/* Of a batch's pair both rows are the loss's, and what it is to one it is to the other. */
 fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out, void *dparams_out)
 {
     fut_backend *bk = loss->bk;
     fut_pair_rows rows;
     FUT_CHECK((dparams_out == NULL) == (loss->params == NULL), FUT_ERR_INTERNAL, "a loss %s parameters, %s gradient of them",
               loss->params == NULL ? "without" : "with", dparams_out == NULL ? "no" : "a");
-    if (!fut_loss_is_symmetric(loss)) FUT_TRY(bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL));
-    if (!fut_loss_is_symmetric(loss) && dparams_out == NULL) return FUT_OK;
+    if (loss->spreads) FUT_TRY(bk->gather_rows(bk, n, loss->dim, loss->real, row, loss->de, de_out, NULL));
+    if (loss->spreads && dparams_out == NULL) return FUT_OK;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));
     if (dparams_out != NULL) FUT_TRY(params_grad(loss, &rows, total, dparams_out));
-    if (!fut_loss_is_symmetric(loss)) return FUT_OK;
+    if (loss->spreads) return FUT_OK;
     if (loss->row.difference)
         FUT_TRY(bk->difference_times(bk, &rows, loss->real, 2, loss->g, loss->h, loss->h, loss->params, de_out, NULL));
     else
-        FUT_TRY(bk->rows_times(bk, &rows, loss->real, 2, loss->g, loss->h, de_out, NULL));
+        FUT_TRY(
+            bk->rows_times(bk, &rows, loss->real, loss->ref.count > 0 ? 1 : 2, loss->g, refs_compared(loss, loss->distance), de_out, NULL));
     if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
     return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, row, loss->h, loss->norm, de_out, de_out, NULL);
 }

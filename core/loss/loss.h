@@ -3,16 +3,20 @@
  *   every rank:   fut_loss_begin(E, labels)                 E [B, D] in the sampler's order, the same on every rank
  *   every shard:  fut_loss_rows(rows)   -> sums             the shard's rows of the B x B pair matrix; f64 sums, added over shards by
  *                                                           the tree
- *   every shard, unless the loss is symmetric:
+ *   every shard, if the loss spreads:
  *                 fut_loss_spread(rows, total sums) -> dH   what the rows do to every embedding of the batch, added over shards by a tree
  *   every rank:   fut_loss_take(total dH)
  *   every shard:  fut_loss_grad(rows, total sums) -> dE     exact gradient of the shard's embeddings, and the shard's summand of the
  *                                                           gradient of the loss's own parameters, where it has any
  *
+ * A loss compares a shard's rows with references. These are the batch's own embeddings, and then a pair acts on both its ends; or a weight
+ * vector a class, which are parameters of the loss.
+ *
  * Everything is device memory, enqueued on the backend's own stream; only fut_loss_read reads the sums, on the host, a step late if need
  * be.
  *
- * Sums and gradients are defined per shard and row, so they do not depend on how many ranks there are. Memory is O(rows x B) and O(B x D).
+ * Sums and gradients are defined per shard and row, so they do not depend on how many ranks there are. Memory is O(rows x references) and
+ * O(references x D).
  * A loss is one file with a fut_loss_type and one row in losses.def; the formulas are core/backend/row_formulas.h's. */
 #ifndef FUT_CORE_LOSS_LOSS_H
 #define FUT_CORE_LOSS_LOSS_H
@@ -74,6 +78,7 @@ extern const char *const fut_loss_distance_names[], *const fut_loss_reducer_name
 
 typedef struct fut_loss_type {
     bool symmetric;     /* d loss / d s_ij of a pair is the same from both its rows: no spread */
+    bool of_classes;    /* photos are compared with classes, whose weights are the loss's parameters (fut_loss_class_weights) */
     bool stop_gradient; /* a factor of the loss is taken as constant: the gradient is not the loss's derivative */
     /* What the loss's own options say, into a row_out that has the common ones'. */
     void (*describe)(const void *config, fut_row_loss *row_out);
@@ -86,28 +91,44 @@ typedef struct fut_loss_type {
     const char *(*lint)(const void *config, fut_str *proof);
 } fut_loss_type;
 
+/* What the rows are compared with where that is not the batch. */
+typedef struct fut_loss_references {
+    int64_t count;          /* 0: it is the batch */
+    const void *raw;        /* device [count, dim]; borrowed */
+    void *unit, *norm;      /* device [count, dim], [count]: as the batch's */
+    int64_t *label, *image; /* device [count]; see fut_pair_rows */
+} fut_loss_references;
+
+/* The most that a loss will see. */
+typedef struct fut_loss_sizes {
+    int64_t batch, rows; /* of the global batch, of a shard */
+    int64_t dim;         /* of an embedding */
+    int64_t classes;     /* people that are trained on; 0: unknown, for a loss that has no weights of them */
+} fut_loss_sizes;
+
 struct fut_loss {
     fut_row_loss row;
     fut_row_miner miner;
-    bool symmetric;
+    bool spreads;
+    fut_loss_references ref;
     fut_distance distance;
     fut_backend *bk;
     const fut_step_control *control; /* of fut_loss_seed */
     fut_dtype real;
-    int64_t max_batch, max_rows, dim;
+    int64_t max_batch, max_rows, max_refs, dim;
     const void *params;           /* device; borrowed; NULL: it has none */
     const int64_t *label, *image; /* of the batch begun; borrowed */
     int64_t batch;
     const int64_t *computed; /* the rows whose v, kind and g stand in memory, unweighed; NULL: none */
     const void *e, *h;       /* the embeddings; what is compared of them: unit, or e */
     void *unit, *norm;       /* device [max_batch, dim], [max_batch] */
-    void *v, *g;             /* device [max_rows, max_batch]; [max_batch, max_batch] for a triplet loss with swap */
+    void *v, *g;             /* device [max_rows, max_refs]; [max_batch, max_batch] for a triplet loss with swap */
     int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL but with swap */
-    uint8_t *kind;           /* device [max_rows, max_batch] */
-    fut_row_draw *draw;      /* device [max_rows, max_batch]; NULL but with a miner that draws */
+    uint8_t *kind;           /* device [max_rows, max_refs] */
+    fut_row_draw *draw;      /* device [max_rows, max_refs]; NULL but with a miner that draws */
     double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again, or `computed` where the loss has parameters */
-    void *dh_rows;           /* device [max_rows, dim]; NULL where the loss is symmetric */
-    void *de;                /* device [max_batch, dim]; NULL where the loss is symmetric */
+    void *dh_rows;           /* device [max_rows, dim]; NULL where neither the batch nor classes need more than the rows' own gradient */
+    void *de;                /* device [max_batch, dim]; NULL unless the loss spreads */
 };
 
 /* NULL-terminated choices for `loss: {type: ...}`; payload is the fut_loss_type. */
@@ -123,19 +144,26 @@ fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64
 bool fut_loss_tells_probability(const fut_opt_variant *config);
 double fut_loss_probability(const fut_opt_variant *config, const float *params, int64_t dim, const float *a, const float *b);
 
-/* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's, FUT_ERR_NO_MEMORY. */
-fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real, int64_t max_batch,
-                           int64_t max_rows, int64_t dim, fut_loss **loss_out) FUT_MUST_CHECK;
+/* fut_loss_type.params of losses of classes: W [classes, dim], which starts normal with deviation 1, as the peer's (there [dim, classes]).
+ */
+void fut_loss_class_weights(const void *config, int64_t classes, int64_t dim, fut_params *params_out);
+bool fut_loss_is_of_classes(const fut_opt_variant *config);
+
+/* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's; FUT_ERR_CONFIG for a loss of fewer than two classes;
+ * FUT_ERR_NO_MEMORY. */
+fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real,
+                           const fut_loss_sizes *sizes, fut_loss **loss_out) FUT_MUST_CHECK;
 void fut_loss_destroy(fut_loss **loss);
 /* Where a loss's parameters are, one behind the other: device, borrowed. Before the first begin of a loss that has any. */
 void fut_loss_bind_params(fut_loss *loss, const void *params);
 /* What a miner that draws draws by: the same seed, step and batch give the same triplets. control: device, borrowed; NULL: step 0. */
 void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *control);
-/* Does a shard know its embeddings' gradient alone? Else every shard must spread before one takes. */
-bool fut_loss_is_symmetric(const fut_loss *loss);
-bool fut_loss_type_is_symmetric(const fut_loss_type *type, const fut_row_miner *miner);
+/* Do a shard's rows act on embeddings of other shards, other than those act themselves? Then every shard must spread before one takes. */
+bool fut_loss_spreads(const fut_loss *loss);
+bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner);
 
-/* e: [batch, dim] device; label, image: [batch] device; all borrowed until the last grad of this batch. */
+/* e: [batch, dim] device; label (a loss of classes: below their number), image: [batch] device; all borrowed until the last grad of this
+ * batch. */
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image) FUT_MUST_CHECK;
 /* row: [n] device, positions in the batch. sums: [FUT_LOSS_SUMS] device, overwritten. */
 fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *sums) FUT_MUST_CHECK;
@@ -143,8 +171,8 @@ fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *
 fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out) FUT_MUST_CHECK;
 /* dh: [batch, dim] device, the sum over all shards; free again on return's work. */
 fut_status fut_loss_take(fut_loss *loss, const void *dh) FUT_MUST_CHECK;
-/* de_out: [n, dim] device. dparams_out: device, overwritten, laid out as the loss's parameters; NULL where it has none. Where the loss is
- * not symmetric, after fut_loss_take. */
+/* de_out: [n, dim] device. dparams_out: device, overwritten, laid out as the loss's parameters; NULL where it has none. Where the loss
+ * spreads, after fut_loss_take. */
 fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out,
                          void *dparams_out) FUT_MUST_CHECK;
 

@@ -36,7 +36,7 @@ static fut_status once(const bench_run *r)
 {
     FUT_TRY(fut_loss_begin(r->loss, r->n, r->e, r->label, r->row));
     FUT_TRY(fut_loss_rows(r->loss, r->n, r->row, r->sums));
-    if (!fut_loss_is_symmetric(r->loss)) {
+    if (fut_loss_spreads(r->loss)) {
         FUT_TRY(fut_loss_spread(r->loss, r->n, r->row, r->sums, r->dh));
         FUT_TRY(fut_loss_take(r->loss, r->dh));
     }
@@ -97,7 +97,7 @@ static fut_status measure(const char *text, int repeats, bench_run *r)
     FUT_TRY(fut_miner_describe(&config.miner, &miner));
     reset_peak();
     const double before = status_mib("VmRSS:");
-    FUT_TRY(fut_loss_create(r->bk, &config.loss, &miner, FUT_F32, r->n, r->n, r->dim, &r->loss));
+    FUT_TRY(fut_loss_create(r->bk, &config.loss, &miner, FUT_F32, &(fut_loss_sizes){.batch = r->n, .rows = r->n, .dim = r->dim}, &r->loss));
     FUT_TRY(once(r)); /* touches its memory for the first time */
     for (int i = 0; i < repeats; i++) {
         const double start = fut_clock_now(), processor_start = processor_time();

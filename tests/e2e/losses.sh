@@ -16,6 +16,12 @@ first_loss()
     sed -n 's/^{"step":1,"epoch":[0-9]*,"loss":\([^,]*\),.*/\1/p' "$1/metrics.jsonl"
 }
 
+# parameters RUN: what its checkpoint keeps of the loss's own, where it has any.
+parameters()
+{
+    h5dump -g /loss "$1/last.h5" 2>h5dump.err | tail -n +2 || true
+}
+
 # same NAME SETTINGS...: one digest on 1 and 3 ranks, on the CPU and on the GPU double; the GPU's first loss is the CPU's.
 same()
 {
@@ -26,6 +32,10 @@ same()
     [ ${#want} -eq 64 ] || fail "$name: no digest"
     expect 0 ranks 3 "$futago" train c.yaml $steps "$@" --set run=$name-3
     [ "$(digest)" = "$want" ] || fail "$name: 3 ranks end with $(digest), one with $want"
+    if command -v h5dump >/dev/null; then
+        parameters $name >one
+        parameters $name-3 | cmp -s - one || fail "$name: the loss's parameters differ on 3 ranks"
+    fi
     on_cuda
     expect 0 "$futago" train c.yaml $steps "$@" --set run=$name-cuda --set backend=cuda
     want=$(digest)
@@ -43,6 +53,7 @@ done
 for miner in $(rows core/miner/miners.def FUT_MINER); do
     same mined-by-$miner --set loss=triplet --set miner=$miner
 done
+same class-margins --set loss=cosface --set loss.margin=0.1 --set loss.scale=16
 same swapped --set loss=triplet --set loss.swap=true
 same mined-pairs --set loss=contrastive --set miner=batch_hard
 same bce-difference --set loss=bce --set loss.head=difference --set miner=batch_hard

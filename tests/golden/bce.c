@@ -138,12 +138,12 @@ static void add_up(const device *d, const void *from, int64_t n, double *sum)
 static void backward(const device *d, const golden *g, fut_loss *loss, run *r, int shards, const int64_t *row, double *de, double *dparam)
 {
     double dh[VALUES_MAX] = {0}, mine[VALUES_MAX];
-    for (int s = 0; s < shards && !fut_loss_is_symmetric(loss); s++) {
+    for (int s = 0; s < shards && fut_loss_spreads(loss); s++) {
         int64_t first = g->n * s / shards, last = g->n * (s + 1) / shards;
         FUT_TEST_OK(fut_loss_spread(loss, last - first, r->row + first, r->total, r->dh));
         add_up(d, r->dh, g->n * g->dim, dh);
     }
-    if (!fut_loss_is_symmetric(loss)) {
+    if (fut_loss_spreads(loss)) {
         d->bk->free(d->bk, r->dh_sum);
         r->dh_sum = put(d, dh, g->n * g->dim);
         FUT_TEST_OK(fut_loss_take(loss, r->dh_sum));
@@ -177,7 +177,8 @@ static void check_case(const device *d, const golden *g, int shards)
     assert_int_equal(fut_params_count(&params), g->params);
     run r = begin(d, g, row);
     FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));
-    FUT_TEST_OK(fut_loss_create(d->bk, &config.loss, &miner, d->real, g->n, g->n, g->dim, &loss));
+    FUT_TEST_OK(
+        fut_loss_create(d->bk, &config.loss, &miner, d->real, &(fut_loss_sizes){.batch = g->n, .rows = g->n, .dim = g->dim}, &loss));
     fut_loss_bind_params(loss, r.param);
     const double value = forward(d, g, loss, &r, shards);
     backward(d, g, loss, &r, shards, row, de, dparam);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define GOLDEN FUT_TEST_SOURCE_DIR "/tests/golden/loss/"
-enum { BATCH_MAX = 37, DIM_MAX = 24, SHARDS_MAX = 3, VALUES_MAX = BATCH_MAX * DIM_MAX };
+enum { BATCH_MAX = 37, REFS_MAX = 37, DIM_MAX = 24, SHARDS_MAX = 3, VALUES_MAX = BATCH_MAX * DIM_MAX };
 
 typedef struct golden {
     char name[64], config[256], kinds[BATCH_MAX][BATCH_MAX + 1]; /* of each photo's pairs, as characters; "-" not told */
@@ -23,12 +23,21 @@ typedef struct golden {
     double loss, active_pos, active_neg, count_pos, count_neg; /* active_pos -1: no counts */
     int64_t label[BATCH_MAX], image[BATCH_MAX];
     double e[VALUES_MAX], de[VALUES_MAX];
+    int64_t refs; /* classes; 0: the batch is compared with itself */
+    double w[VALUES_MAX], dw[VALUES_MAX];
 } golden;
+
+static void read_values(FILE *f, int64_t dim, double *x, double *dx)
+{
+    for (int64_t k = 0; k < 2 * dim; k++)
+        assert_int_equal(fscanf(f, "%lf", k < dim ? &x[k] : &dx[k - dim]), 1);
+}
 
 /* The case after `f`'s place; false at the end. */
 static bool read_case(FILE *f, golden *g)
 {
     long long n, dim;
+    int matched = 0;
     if (fscanf(f, " case %63s %lld %lld %255[^\n]", g->name, &n, &dim, g->config) != 4) return false;
     assert_true(n <= BATCH_MAX && dim <= DIM_MAX);
     g->n = n;
@@ -39,8 +48,11 @@ static bool read_case(FILE *f, golden *g)
         assert_int_equal(fscanf(f, "%lld %lld %37s", &label, &image, g->kinds[i]), 3);
         g->label[i] = label;
         g->image[i] = image;
-        for (int64_t k = 0; k < 2 * g->dim; k++)
-            assert_int_equal(fscanf(f, "%lf", k < g->dim ? &g->e[i * g->dim + k] : &g->de[i * g->dim + k - g->dim]), 1);
+        read_values(f, g->dim, &g->e[i * g->dim], &g->de[i * g->dim]);
+    }
+    for (g->refs = 0; fscanf(f, " ref %*d %*d%n", &matched), matched > 0; g->refs++, matched = 0) {
+        assert_true(g->refs < REFS_MAX);
+        read_values(f, g->dim, &g->w[g->refs * g->dim], &g->dw[g->refs * g->dim]);
     }
     return true;
 }
@@ -108,15 +120,27 @@ static void spread(fut_backend *bk, fut_comm *comm, fut_loss *loss, int shards, 
     fut_tree_destroy(&tree);
 }
 
-/* The loss of one batch dealt to `shards`; gradient in the batch's order, as bits of dtype `real`. */
+/* sum += a shard's summand, in dtype `real`. */
+static void add_summand(fut_dtype real, const void *summand, int64_t n, void *sum)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (real == FUT_F64)
+            ((double *)sum)[i] += ((const double *)summand)[i];
+        else
+            ((float *)sum)[i] += ((const float *)summand)[i];
+}
+
+/* The loss of one batch dealt to `shards`; gradients, of the embeddings in the batch's order and of the weights, as bits of dtype `real`.
+ */
 static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, double *sums, fut_loss_report *report, void *gradient,
-                bool *symmetric)
+                void *of_weights, bool *symmetric)
 {
     loss_config config = {0};
     fut_row_miner miner;
     fut_loss *loss = NULL;
     fut_comm *comm = NULL;
-    double e[VALUES_MAX], de[VALUES_MAX], mine[SHARDS_MAX][FUT_LOSS_SUMS];
+    double e[VALUES_MAX], de[VALUES_MAX], w[VALUES_MAX], dw[VALUES_MAX], mine[SHARDS_MAX][FUT_LOSS_SUMS];
+    fut_loss_sizes sizes = {.batch = g->n, .rows = g->n, .dim = g->dim, .classes = g->refs};
     int64_t row[BATCH_MAX], first[SHARDS_MAX], end[SHARDS_MAX];
     size_t ids = (size_t)g->n * sizeof(int64_t);
     size_t row_bytes = (size_t)g->dim * fut_dtype_size(o->real);
@@ -124,17 +148,23 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
     for (int64_t i = 0; i < g->n; i++)
         row[i] = i * stride % g->n;
     configure(g, &config);
+    size_t weights = (size_t)(g->refs * g->dim) * fut_dtype_size(o->real);
     convert(o->real, e, g->e, g->n * g->dim);
+    convert(o->real, w, g->w, g->refs * g->dim);
+    memset(of_weights, 0, weights);
     void *device[] = {fut_test_device(bk, e, (size_t)g->n * row_bytes),
                       fut_test_device(bk, g->label, ids),
                       fut_test_device(bk, g->image, ids),
                       fut_test_device(bk, row, ids),
                       fut_test_device(bk, NULL, sizeof mine[0]),
-                      fut_test_device(bk, NULL, (size_t)g->n * row_bytes)};
+                      fut_test_device(bk, NULL, (size_t)g->n * row_bytes),
+                      fut_test_device(bk, w, weights + 1), /* may be none */
+                      fut_test_device(bk, NULL, weights + 1)};
     const int64_t *rows = device[3];
     FUT_TEST_OK(fut_comm_create_self(&comm));
     FUT_TEST_OK(fut_miner_describe(&config.miner, &miner));
-    FUT_TEST_OK(fut_loss_create(bk, &config.loss, &miner, o->real, g->n, g->n, g->dim, &loss));
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, &miner, o->real, &sizes, &loss));
+    if (g->refs > 0) fut_loss_bind_params(loss, device[6]);
     FUT_TEST_OK(fut_loss_begin(loss, g->n, device[0], device[1], device[2]));
     for (int s = 0; s < shards; s++) {
         fut_shard_range(s, shards, g->n, &first[s], &end[s]);
@@ -144,15 +174,17 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
     }
     FUT_TEST_OK(fut_tree_sum_f64(comm, shards, mine[0], FUT_LOSS_SUMS, FUT_LOSS_SUMS, sums, "sums"));
     fut_test_to_device(bk, device[4], sums, sizeof mine[0]);
-    if (!fut_loss_is_symmetric(loss)) spread(bk, comm, loss, shards, rows, device[4]);
+    if (fut_loss_spreads(loss)) spread(bk, comm, loss, shards, rows, device[4]);
     for (int s = 0; s < shards; s++) {
-        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], rows + first[s], device[4], device[5], NULL));
+        FUT_TEST_OK(fut_loss_grad(loss, end[s] - first[s], rows + first[s], device[4], device[5], g->refs > 0 ? device[7] : NULL));
+        if (g->refs > 0) fut_test_from_device(bk, dw, device[7], weights);
+        add_summand(o->real, dw, g->refs * g->dim, of_weights);
         fut_test_from_device(bk, de, device[5], (size_t)(end[s] - first[s]) * row_bytes);
         for (int64_t i = first[s]; i < end[s]; i++)
             memcpy((char *)gradient + (size_t)row[i] * row_bytes, (const char *)de + (size_t)(i - first[s]) * row_bytes, row_bytes);
     }
     fut_loss_read(loss, sums, report);
-    *symmetric = fut_loss_is_symmetric(loss);
+    *symmetric = !fut_loss_spreads(loss);
     for (size_t i = 0; i < sizeof device / sizeof *device; i++)
         bk->free(bk, device[i]);
     fut_loss_destroy(&loss);
@@ -161,16 +193,16 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
 }
 
 /* Largest error of a row's gradient, relative to its norm; of a row that should be zero, relative to the gradient's scale 2 / length. */
-static double gradient_error(const oracle *o, const golden *g, const void *gradient)
+static double rows_error(const oracle *o, const golden *g, int64_t n, const double *e, const double *de, const void *gradient)
 {
     double worst = 0;
-    for (int64_t i = 0; i < g->n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         double difference = 0, norm = 0, length = 0;
         for (int64_t k = i * g->dim; k < (i + 1) * g->dim; k++) {
             double got = o->real == FUT_F64 ? ((const double *)gradient)[k] : ((const float *)gradient)[k];
-            difference += (got - g->de[k]) * (got - g->de[k]);
-            norm += g->de[k] * g->de[k];
-            length += g->e[k] * g->e[k];
+            difference += (got - de[k]) * (got - de[k]);
+            norm += de[k] * de[k];
+            length += e[k] * e[k];
         }
         double scale = fmax(sqrt(norm), 0.01 / fmax(sqrt(length), 1e-12));
         double error = sqrt(difference) / scale;
@@ -179,13 +211,18 @@ static double gradient_error(const oracle *o, const golden *g, const void *gradi
     return worst;
 }
 
+static double gradient_error(const oracle *o, const golden *g, const void *gradient, const void *of_weights)
+{
+    return fmax(rows_error(o, g, g->n, g->e, g->de, gradient), rows_error(o, g, g->refs, g->w, g->dw, of_weights));
+}
+
 static void check_case(fut_backend *bk, const oracle *o, const golden *g)
 {
-    double sums[FUT_LOSS_SUMS], one[FUT_LOSS_SUMS], gradient[VALUES_MAX], whole[VALUES_MAX];
+    double sums[FUT_LOSS_SUMS], one[FUT_LOSS_SUMS], gradient[VALUES_MAX], whole[VALUES_MAX], weights[VALUES_MAX];
     fut_loss_report report;
     bool symmetric;
-    run(bk, o, g, 1, one, &report, whole, &symmetric);
-    double error = gradient_error(o, g, whole), loss_error = fabs(report.loss - g->loss) / fmax(g->loss, 0.01);
+    run(bk, o, g, 1, one, &report, whole, weights, &symmetric);
+    double error = gradient_error(o, g, whole, weights), loss_error = fabs(report.loss - g->loss) / fmax(g->loss, 0.01);
     if (error > 0.1 * o->tolerance || loss_error > 0.1 * o->tolerance)
         print_message("%s %s %s: loss %.9g off by %.1e, gradient by %.1e\n", o->backend, fut_dtype_name(o->real), g->name, report.loss,
                       loss_error, error);
@@ -196,12 +233,10 @@ static void check_case(fut_backend *bk, const oracle *o, const golden *g)
     assert_true(loss_error <= o->tolerance);
     assert_true(error <= o->tolerance);
     for (int shards = 2; shards <= SHARDS_MAX && shards <= g->n; shards++) {
-        run(bk, o, g, shards, sums, &report, gradient, &symmetric);
+        run(bk, o, g, shards, sums, &report, gradient, weights, &symmetric);
         FUT_TEST_CLOSE_F64(sums, one, FUT_LOSS_SUMS, 1e-13, 1e-13);
-        if (symmetric)
-            assert_memory_equal(gradient, whole, (size_t)(g->n * g->dim) * fut_dtype_size(o->real));
-        else
-            assert_true(gradient_error(o, g, gradient) <= o->tolerance);
+        if (symmetric) assert_memory_equal(gradient, whole, (size_t)(g->n * g->dim) * fut_dtype_size(o->real));
+        assert_true(gradient_error(o, g, gradient, weights) <= o->tolerance);
     }
 }
 
@@ -227,6 +262,7 @@ static void on(const char *backend, fut_dtype real)
 {
     check(GOLDEN "contrastive.txt", 20, &(oracle){backend, real, real == FUT_F64 ? 1e-11 : 2e-6});
     check(GOLDEN "rows.txt", 200, &(oracle){backend, real, real == FUT_F64 ? 1e-9 : 1e-4});
+    check(GOLDEN "classes.txt", 30, &(oracle){backend, real, real == FUT_F64 ? 1e-9 : 1e-4});
     check(GOLDEN "miners.txt", 100, &(oracle){backend, real, real == FUT_F64 ? 1e-9 : 1e-4});
 }
 

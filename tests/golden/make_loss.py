@@ -3,6 +3,7 @@
 
 loss/contrastive.txt   the contrastive loss on cosine similarity
 loss/rows.txt          every loss on several distances, with several reducers
+loss/classes.txt       losses of classes, with several reducers
 loss/miners.txt        every miner with its strategies, in front of a loss of pairs and of triplets
 
     case NAME batch dim
@@ -10,6 +11,7 @@ loss/miners.txt        every miner with its strategies, in front of a loss of pa
     loss  active positives  active negatives  positives  negatives           -1: not told by the peer
     label image kinds e[0] .. e[dim-1]  de[0] .. de[dim-1]                    one line a photo; kinds: what its pairs with each photo
                                                                               are, 0 left out, 1 positive, 2 negative; - not told
+    ref label image w[0] .. w[dim-1]  dw[0] .. dw[dim-1]                      one line a class, image -1: its weights
 
 Pairs of a photo with itself (the same image twice in the batch) are taken out of what the peer is given, as futago leaves them out.
 Where similarities meet a margin, rows have exact unit vectors (one-hot, or all of one size in a power of 4 dimensions), so that no
@@ -25,8 +27,10 @@ import torch
 from pytorch_metric_learning import __version__ as pml_version
 from pytorch_metric_learning.distances import CosineSimilarity, DotProductSimilarity, LpDistance
 from pytorch_metric_learning.losses import (
+    ArcFaceLoss,
     CircleLoss,
     ContrastiveLoss,
+    CosFaceLoss,
     MultiSimilarityLoss,
     NTXentLoss,
     SupConLoss,
@@ -210,6 +214,52 @@ def row_cases():
                     yield f"{name} {d} {r} {batch[0]}", f"{{loss: {{{options}}}}}", loss, (np.round(batch[1], 4), *batch[2:])
 
 
+CLASS_LOSSES = [
+    ("arcface", ArcFaceLoss, {}),
+    ("arcface", ArcFaceLoss, {"margin": 60, "scale": 5}),
+    ("cosface", CosFaceLoss, {}),
+    ("cosface", CosFaceLoss, {"margin": 0.1, "scale": 5}),
+]
+CLASSES = 7
+
+
+def class_batches():
+    for name, e, labels, images in row_batches():
+        yield name, np.round(e, 4), labels, np.round(random_rows(name + " classes", CLASSES, e.shape[1]), 4)
+    labels = [i % 5 for i in range(20)]
+    w = np.round(random_rows("weights", CLASSES, 6), 4)
+    w[5] = 0
+    for name, factor in (("learnt classes", 1), ("turned away", -1)):
+        e = factor * w[labels] + 0.1 * random_rows(name, 20, 6)
+        e[3] = 0
+        yield name, np.round(e, 4), labels, w
+
+
+def class_cases():
+    """name, configuration, the peer's loss with its weights, embeddings, labels"""
+    for name, cls, options in CLASS_LOSSES:
+        for batch, e, labels, w in class_batches():
+            for r in REDUCERS if batch == "random" else ["mean"]:
+                words = [f"type: {name}", f"reducer: {r}", *(f"{k}: {v}" for k, v in options.items())]
+                if r == "threshold":
+                    words.append("low: 0.17, high: 1.9")
+                loss = cls(num_classes=CLASSES, embedding_size=e.shape[1], reducer=REDUCERS[r](), **options).double()
+                loss.W.data = torch.tensor(w.T)
+                yield f"{name} {'other ' if options else ''}{r} {batch}", f"{{loss: {{{', '.join(words)}}}}}", loss, e, labels
+
+
+def write_class_case(f, name, config, loss, e, labels):
+    leaf = torch.tensor(e, requires_grad=True)
+    value = loss(leaf, torch.tensor(labels))
+    value.backward()
+    f.write(f"case {name.replace(' ', '_')} {e.shape[0]} {e.shape[1]}\n{config}\n{value.item():.15g} -1 -1 -1 -1\n")
+    dw = torch.zeros_like(loss.W) if loss.W.grad is None else loss.W.grad  # no item past the reducer
+    rows = [(f"{label} {100 + i} -", x, dx) for i, (label, x, dx) in enumerate(zip(labels, e, leaf.grad.numpy()))]
+    rows += [(f"ref {c} -1", x, dx) for c, (x, dx) in enumerate(zip(loss.W.data.numpy().T, dw.numpy().T))]
+    for words, x, dx in rows:
+        f.write(" ".join([words, *(f"{v:.4f}" for v in x), *(f"{v:.12g}" for v in dx)]) + "\n")
+
+
 STRATEGIES = [("easy", "semihard"), ("hard", "easy"), ("semihard", "hard"), ("semihard", "easy"), ("all", "hard"), ("easy", "all")]
 
 # configuration, and the peer
@@ -281,6 +331,10 @@ def main():
         f.write(made)
         for name, config, loss, (e, labels, images) in row_cases():
             write_case(f, name, config, loss, e, labels, images, [-1] * 4, False)
+    with open(os.path.join(HERE, "classes.txt"), "w") as f:
+        f.write(made)
+        for case in class_cases():
+            write_class_case(f, *case)
     with open(os.path.join(HERE, "miners.txt"), "w") as f:
         f.write(made)
         for case in miner_cases():

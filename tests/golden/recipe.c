@@ -47,7 +47,8 @@ static void recipe_begin(recipe *r, const char *backbone)
     FUT_TEST_OK(fut_net_create(r->bk, &spec, &r->net));
     net_fill_tensors(r->net);
     FUT_TEST_OK(fut_net_reserve(r->net, 1, BATCH, true));
-    FUT_TEST_OK(fut_loss_create(r->bk, &r->config.loss, NULL, FUT_F32, BATCH, BATCH, EMBEDDING, &r->loss));
+    FUT_TEST_OK(fut_loss_create(r->bk, &r->config.loss, NULL, FUT_F32, &(fut_loss_sizes){.batch = BATCH, .rows = BATCH, .dim = EMBEDDING},
+                                &r->loss));
     FUT_TEST_OK(fut_optim_create(r->bk, &r->config.optimizer, FUT_F32, fut_net_param_count(r->net), &r->optim));
     FUT_TEST_OK(r->bk->alloc(r->bk, BATCH * EMBEDDING * sizeof(float), &r->e));
     FUT_TEST_OK(r->bk->alloc(r->bk, BATCH * EMBEDDING * sizeof(float), &r->de));

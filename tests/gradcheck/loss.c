@@ -10,7 +10,7 @@
 
 extern const fut_opt_choice fut_loss_bce;
 
-enum { BATCH = 11, DIM = 5, FIRST = 6, SHARDS = 2, PARAMS_MAX = 64 };
+enum { BATCH = 11, DIM = 5, CLASSES = 6, FIRST = 6, SHARDS = 2, PARAMS_MAX = 64 };
 
 typedef struct batch {
     fut_loss *loss;
@@ -58,7 +58,7 @@ static void spread(batch *b)
 static int64_t begin_params(batch *b, const fut_opt_variant *variant)
 {
     int64_t n = 0;
-    const fut_params params = fut_loss_params(variant, 5, DIM);
+    const fut_params params = fut_loss_params(variant, CLASSES, DIM);
     assert_in_range(fut_params_count(&params), 0, PARAMS_MAX);
     gradcheck_fill(b->params, fut_params_count(&params), 2);
     for (int p = 0; p < params.n; p++)
@@ -75,16 +75,17 @@ static void check_loss(fut_backend *bk, const fut_opt_choice *choice, const char
     fut_opt_variant variant = {.choice = choice};
     fut_yaml_node *root = NULL;
     double dealt_gradient[BATCH * DIM], gradient[BATCH * DIM], mine[PARAMS_MAX], of_params[PARAMS_MAX] = {0};
+    fut_loss_sizes sizes = {.batch = BATCH, .rows = BATCH, .dim = DIM, .classes = CLASSES};
     FUT_TEST_OK(fut_mem_alloc(1, choice->config_size, &variant.config));
     FUT_TEST_OK(fut_opt_defaults(choice->options, variant.config));
     FUT_TEST_OK(fut_yaml_parse_text("case", options, strlen(options), &root));
     FUT_TEST_OK(fut_opt_load(choice->options, variant.config, root));
     fut_yaml_destroy(&root);
-    FUT_TEST_OK(fut_loss_create(bk, &variant, NULL, FUT_F64, BATCH, BATCH, DIM, &b.loss));
+    FUT_TEST_OK(fut_loss_create(bk, &variant, NULL, FUT_F64, &sizes, &b.loss));
     const int64_t params = begin_params(&b, &variant);
     gradcheck_fill(b.e, BATCH * DIM, 1);
     batch_loss(&b);
-    if (!fut_loss_is_symmetric(b.loss)) spread(&b);
+    if (fut_loss_spreads(b.loss)) spread(&b);
     for (int s = 0; s < SHARDS; s++) {
         FUT_TEST_OK(fut_loss_grad(b.loss, shard_first[s + 1] - shard_first[s], dealt + shard_first[s], b.sums,
                                   dealt_gradient + shard_first[s] * DIM, params > 0 ? mine : NULL));

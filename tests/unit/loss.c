@@ -5,6 +5,8 @@
 #include "core/miner/miner.h"
 #include "tests/support/support.h"
 
+#include <math.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -150,7 +152,9 @@ static void miners_that_contradict_are_refused(void **state)
     static const char *const pairs[][2] = {
         {"{loss: contrastive, miner: triplet_margin}", "a miner of triplets for the loss contrastive, which has pairs"},
         {"{loss: {type: triplet, distance: cosine}, miner: triplet_margin}", "the miner's distance is l2 and the loss's is cosine"},
-        {"{loss: {type: triplet, swap: true}, miner: distance_weighted}", "swap would replace the negative's distance"}};
+        {"{loss: {type: triplet, swap: true}, miner: distance_weighted}", "swap would replace the negative's distance"},
+        {"{loss: arcface, miner: batch_hard}", "a miner for the loss arcface"},
+        {"{loss: cosface, miner: triplet_margin}", "a miner for the loss cosface"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         loss_config config = {0};
         configure_text(pairs[i][0], &config);
@@ -173,7 +177,7 @@ static void unplanned_batches_are_refused(void **state)
     float de[(ROWS + 1) * DIM];
     configure(1, 0.05, &config);
     FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
-    FUT_TEST_OK(fut_loss_create(bk, &config.loss, NULL, FUT_F32, PLANNED, ROWS, DIM, &loss));
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, NULL, FUT_F32, &(fut_loss_sizes){.batch = PLANNED, .rows = ROWS, .dim = DIM}, &loss));
     FUT_TEST_FAILS(fut_loss_begin(loss, PLANNED + 1, e, label, image), FUT_ERR_SHAPE, "a batch of 5, planned for 4");
     FUT_TEST_OK(fut_loss_begin(loss, PLANNED, e, label, image));
     FUT_TEST_FAILS(fut_loss_rows(loss, ROWS + 1, row, sums), FUT_ERR_SHAPE, "a shard of 3 rows, planned for 2");
@@ -183,11 +187,44 @@ static void unplanned_batches_are_refused(void **state)
     fut_opt_fini(table, &config);
 }
 
+/* Photos that lie on their person's weights, and opposite: the angle's derivative is infinite there, the gradient is not. */
+static void a_loss_of_classes_is_finite_on_its_classes(void **state)
+{
+    (void)state;
+    enum { N = 2, DIM = 2, CLASSES = 2 };
+    loss_config config = {0};
+    fut_backend *bk = NULL;
+    fut_loss *loss = NULL;
+    static const float e[N * DIM] = {3, 0, 0, -2}, w[CLASSES * DIM] = {1, 0, 0, 5};
+    static const int64_t label[N] = {0, 1}, image[N] = {0, 1}, row[N] = {0, 1};
+    double sums[FUT_LOSS_SUMS] = {0};
+    float de[N * DIM], dw[CLASSES * DIM];
+    fut_loss_report report;
+    configure_text("{loss: arcface}", &config);
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
+    fut_loss_sizes sizes = {.batch = N, .rows = N, .dim = DIM, .classes = 1};
+    FUT_TEST_FAILS(fut_loss_create(bk, &config.loss, NULL, FUT_F32, &sizes, &loss), FUT_ERR_CONFIG, "it needs at least 2");
+    sizes.classes = CLASSES;
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, NULL, FUT_F32, &sizes, &loss));
+    fut_loss_bind_params(loss, w);
+    FUT_TEST_OK(fut_loss_begin(loss, N, e, label, image));
+    FUT_TEST_OK(fut_loss_rows(loss, N, row, sums));
+    FUT_TEST_OK(fut_loss_grad(loss, N, row, sums, de, dw));
+    fut_loss_read(loss, sums, &report);
+    assert_true(isfinite(report.loss) && report.loss > 30);
+    for (int i = 0; i < N * DIM; i++)
+        assert_true(isfinite(de[i]) && isfinite(dw[i]));
+    FUT_TEST_FAILS(fut_loss_grad(loss, N, row, sums, de, NULL), FUT_ERR_INTERNAL, "a loss with parameters, no gradient of them");
+    fut_loss_destroy(&loss);
+    fut_backend_destroy(&bk);
+    fut_opt_fini(table, &config);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(margins_of_a_distance_are_refused), cmocka_unit_test(margins_that_can_learn_pass),
-                                       cmocka_unit_test(settings_that_cannot_learn_are_refused),
-                                       cmocka_unit_test(miners_that_contradict_are_refused),
-                                       cmocka_unit_test(unplanned_batches_are_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(margins_of_a_distance_are_refused),          cmocka_unit_test(margins_that_can_learn_pass),
+        cmocka_unit_test(settings_that_cannot_learn_are_refused),     cmocka_unit_test(miners_that_contradict_are_refused),
+        cmocka_unit_test(a_loss_of_classes_is_finite_on_its_classes), cmocka_unit_test(unplanned_batches_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

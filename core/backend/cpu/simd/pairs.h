@@ -41,8 +41,25 @@ FUT_INLINE real pairs_log_one_more_of(real z)
     return real_positive_part(z) + real_log1p(real_exp(-real_max(z, -z)));
 }
 
+/* Logits of classes: a row has one positive, so its lane is worth a loop. */
+FUT_INLINE real pairs_logit(const fut_row_loss *k, truth positive, real v)
+{
+    for (int lane = 0; lane < REALS && truth_any(positive); lane++)
+        if (positive[lane]) v[lane] = fut_row_margin_cosine(k, v[lane]);
+    return k->scale * v;
+}
+
+FUT_INLINE real pairs_logit_slope(const fut_row_loss *k, truth positive, real v)
+{
+    real slope = real_set(1);
+    for (int lane = 0; lane < REALS && truth_any(positive); lane++)
+        if (positive[lane]) slope[lane] = fut_row_margin_cosine_slope(k, v[lane]);
+    return k->scale * slope;
+}
+
 FUT_INLINE real pairs_exponent(const fut_row_loss *k, truth positive, real v)
 {
+    if (fut_row_is_softmax(k)) return pairs_logit(k, positive, v);
     if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * real_select(positive, k->alpha * (v - k->base), k->beta * (k->base - v));
     if (k->kind == FUT_ROW_CIRCLE)
         return k->gamma *
@@ -52,6 +69,7 @@ FUT_INLINE real pairs_exponent(const fut_row_loss *k, truth positive, real v)
 
 FUT_INLINE real pairs_exponent_slope(const fut_row_loss *k, truth positive, real v)
 {
+    if (fut_row_is_softmax(k)) return pairs_logit_slope(k, positive, v);
     if (k->kind == FUT_ROW_MULTI_SIMILARITY) return k->sign * real_select(positive, real_set(k->alpha), real_set(-k->beta));
     if (k->kind == FUT_ROW_CIRCLE) return k->gamma * real_select(positive, -real_positive_part(1 + k->m - v), real_positive_part(v + k->m));
     return real_set(-k->sign / k->temperature);

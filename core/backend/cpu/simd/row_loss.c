@@ -241,6 +241,8 @@ void FUT_SIMD_NAME(loss_row)(const fut_row_loss *k, int64_t batch, const float *
     case FUT_ROW_MULTI_SIMILARITY:
     case FUT_ROW_SUPCON:
     case FUT_ROW_CIRCLE:
+    case FUT_ROW_ARCFACE:
+    case FUT_ROW_COSFACE:
         exponents_row(k, batch, v, kind, g, sums);
     }
     FUT_SIMD_NAME(end_row)(k, batch, v, kind, g, sums);

@@ -289,6 +289,8 @@ cudaError_t fut_cuda_launch_row_loss(const fut_pair_rows *rows, const fut_row_lo
     case FUT_ROW_MULTI_SIMILARITY:
     case FUT_ROW_SUPCON:
     case FUT_ROW_CIRCLE:
+    case FUT_ROW_ARCFACE:
+    case FUT_ROW_COSFACE:
         error = launch_loss_rows<FUT_ROW_SUPCON>(rows, loss, v, kind, g, partial, stream);
         break;
     }
