@@ -11,10 +11,11 @@ base_port=$((20000 + $$ % 20000))
 shut_down()
 {
     local pid
+    squeue -h -o %i 2>/dev/null | xargs -r scancel 2>/dev/null || true
+    sleep 2
     # shellcheck disable=SC2046
     for pid in $(cat "$tmp"/*.pid 2>/dev/null); do kill "$pid" 2>/dev/null || true; done
     sleep 1
-    pgrep -f "slurmstepd: .*$tmp" | xargs -r kill -9 2>/dev/null || true
 }
 at_exit=shut_down
 
