@@ -26,10 +26,14 @@ void fut_image_place_rows(fut_image *image, int orientation, int64_t first_row, 
  * Errors: FUT_ERR_DATA if both copies are over limits->memory_bytes, FUT_ERR_NO_MEMORY; *image keeps its pixels */
 fut_status fut_image_turn_upright(fut_image *image, int orientation, const fut_image_limits *limits) FUT_MUST_CHECK;
 
-/* Compiled for AVX2 too and picked at load time; being of whole numbers, both give the same bytes. The thread sanitizer is not yet up
- * when the loader picks. */
+/* Compiled for wider vectors too and picked at load time; being of whole numbers, all give the same bytes. The thread sanitizer is not
+ * yet up when the loader picks. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__)
+#if __GNUC__ >= 12
+#define FUT_FOR_WIDE_VECTORS __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
 #define FUT_FOR_WIDE_VECTORS __attribute__((target_clones("avx2", "default")))
+#endif
 #else
 #define FUT_FOR_WIDE_VECTORS
 #endif

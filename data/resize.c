@@ -142,9 +142,21 @@ static inline uint8_t from_fixed(int32_t sum)
     return (uint8_t)(level > 255 ? 255 : level);
 }
 
-/* The weighted sum of `count` rows of row_bytes, a multiple of PIECE_BYTES; its first out_bytes go to out. */
-FUT_FOR_WIDE_VECTORS static void mix_rows(const uint8_t *restrict rows, int64_t row_bytes, const int32_t *weight, int64_t count,
-                                          int64_t out_bytes, uint8_t *restrict out)
+/* The weighted sum of `taps` rows: with a constant in its place the inner loop unrolls and the outer one becomes vectors. */
+static inline __attribute__((always_inline)) void mix_few_rows(const uint8_t *restrict rows, int64_t row_bytes, const int32_t *weight,
+                                                               int taps, int64_t out_bytes, uint8_t *restrict out)
+{
+    for (int64_t i = 0; i < out_bytes; i++) {
+        int32_t sum = 0;
+        for (int k = 0; k < taps; k++)
+            sum += rows[k * row_bytes + i] * weight[k];
+        out[i] = from_fixed(sum);
+    }
+}
+
+/* Of any number of rows, each a multiple of PIECE_BYTES long. */
+static inline __attribute__((always_inline)) void mix_many_rows(const uint8_t *restrict rows, int64_t row_bytes, const int32_t *weight,
+                                                                int64_t count, int64_t out_bytes, uint8_t *restrict out)
 {
     for (int64_t i = 0; i < out_bytes; i += PIECE_BYTES) {
         int32_t sums[PIECE_BYTES] = {0};
@@ -158,13 +170,45 @@ FUT_FOR_WIDE_VECTORS static void mix_rows(const uint8_t *restrict rows, int64_t 
     }
 }
 
-/* Pixel (row, column) of `from` to (column, row) of `to`. */
+/* The weighted sum of `count` rows of row_bytes, a multiple of PIECE_BYTES; its first out_bytes go to out. */
+FUT_FOR_WIDE_VECTORS static void mix_rows(const uint8_t *restrict rows, int64_t row_bytes, const int32_t *weight, int64_t count,
+                                          int64_t out_bytes, uint8_t *restrict out)
+{
+    switch (count) {
+    case 1:
+        mix_few_rows(rows, row_bytes, weight, 1, out_bytes, out);
+        return;
+    case 2:
+        mix_few_rows(rows, row_bytes, weight, 2, out_bytes, out);
+        return;
+    case 3:
+        mix_few_rows(rows, row_bytes, weight, 3, out_bytes, out);
+        return;
+    case 4:
+        mix_few_rows(rows, row_bytes, weight, 4, out_bytes, out);
+        return;
+    case 5:
+        mix_few_rows(rows, row_bytes, weight, 5, out_bytes, out);
+        return;
+    default:
+        mix_many_rows(rows, row_bytes, weight, count, out_bytes, out);
+    }
+}
+
+/* Pixel (row, column) of `from` to (column, row) of `to`. Four bytes are moved for three where the fourth is overwritten by the next row
+ * and there is one to read. */
 static void transpose(const uint8_t *restrict from, int64_t from_row_bytes, int64_t rows, int64_t columns, uint8_t *restrict to,
                       int64_t to_row_bytes)
 {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            memcpy(to + c * to_row_bytes + 3 * r, from + r * from_row_bytes + 3 * c, 3);
+    for (int64_t r = 0; r < rows; r++) {
+        const uint8_t *row = from + r * from_row_bytes;
+        const int64_t by_four = r < rows - 1 ? columns - 1 : 0;
+        int64_t c = 0;
+        for (; c < by_four; c++)
+            memcpy(to + c * to_row_bytes + 3 * r, row + 3 * c, 4);
+        for (; c < columns; c++)
+            memcpy(to + c * to_row_bytes + 3 * r, row + 3 * c, 3);
+    }
 }
 
 /* Rows [height, in_width] horizontally into out [height, out_width]: a band of rows is transposed, so that columns are mixed like rows,
