@@ -304,7 +304,8 @@ fut_status fut_h5_write(fut_h5 *h5, const char *name, fut_h5_type type, int rank
     if (count > 0 && H5Dwrite(dataset, fut_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         st = fut_h5_fail(h5, "write", name);
 out:
-    if (dataset >= 0) (void)H5Dclose(dataset);
+    /* Small data stand in a buffer of the library until here. */
+    if (dataset >= 0 && H5Dclose(dataset) < 0 && st == FUT_OK) st = fut_h5_fail(h5, "write", name);
     return st;
 }
 

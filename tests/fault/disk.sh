@@ -4,7 +4,7 @@ make_faces faces faces.h5 25 8
 write_config c.yaml
 [ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
 mkdir small
-mount -t tmpfs -o size=1200k tmpfs small 2>/dev/null || skip "mounting a tmpfs is not allowed here"
+mount -t tmpfs -o size=2400k tmpfs small 2>/dev/null || skip "mounting a tmpfs is not allowed here"
 at_exit='cd /; umount -l "$tmp/small" 2>/dev/null || true'
 long="--set train.epochs=30 --set eval.every=0 --set run=small/run --set train.keep=1"
 
