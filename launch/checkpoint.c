@@ -89,17 +89,17 @@ static bool tracked_path(const char *group, const fut_net_tensor *tensor, fut_st
     return *st == FUT_OK;
 }
 
-static fut_status write_pack(fut_h5 *h5, const char *group, fut_net *net, bool trainable, const host_pack *pack)
+static fut_status write_pack(fut_h5 *h5, const char *group, const fut_checkpoint_state *state, bool trainable, const float *values)
 {
     fut_status st = FUT_OK;
     fut_str path = {0};
-    for (int64_t i = 0; i < tensor_count(net); i++) {
-        const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
+    for (int64_t i = 0; i < tensor_count(state->net); i++) {
+        const fut_net_tensor *tensor = fut_net_tensor_at(state->net, i);
         if (tensor->trainable != trainable) continue;
         FUT_TRY_GOTO(tensor_path(group, tensor, &path), out);
-        FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
+        FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, values + tensor->offset), out);
         if (!trainable && tracked_path(group, tensor, &path, &st))
-            FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
+            FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, &state->steps_tracked), out);
         if (st != FUT_OK) goto out;
     }
 out:
@@ -127,55 +127,32 @@ out:
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------------- */
 
-static fut_status write_packs(fut_h5 *h5, const char *group, fut_net *net, const void *device_params, const void *device_stats)
+static fut_status write_model(fut_h5 *h5, const fut_checkpoint_state *state)
 {
-    fut_status st = FUT_OK;
-    fut_backend *bk = fut_net_backend(net);
-    host_pack params = {0};
-    host_pack stats = {0};
-    FUT_TRY_GOTO(host_pack_alloc(fut_net_param_count(net), &params), out);
-    FUT_TRY_GOTO(host_pack_alloc(fut_net_stat_count(net), &stats), out);
-    FUT_TRY_GOTO(bk->download(bk, params.values, device_params, (size_t)params.count * sizeof(float), NULL), out);
-    FUT_TRY_GOTO(bk->download(bk, stats.values, device_stats, (size_t)stats.count * sizeof(float), NULL), out);
-    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
-    FUT_TRY_GOTO(write_pack(h5, group, net, true, &params), out);
-    FUT_TRY_GOTO(write_pack(h5, group, net, false, &stats), out);
-out:
-    fut_mem_free(params.values);
-    fut_mem_free(stats.values);
-    return st;
-}
-
-static fut_status write_model(fut_h5 *h5, fut_net *net, const fut_checkpoint_held *held)
-{
-    FUT_TRY(write_packs(h5, model_group, net, fut_net_params(net), fut_net_stats(net)));
-    if (held == NULL) return FUT_OK;
+    FUT_TRY(write_pack(h5, model_group, state, true, state->params));
+    FUT_TRY(write_pack(h5, model_group, state, false, state->stats));
+    if (!state->averaged) return FUT_OK;
     FUT_TRY(fut_h5_set_i64(h5, "/", "averaged", 1));
-    return write_packs(h5, "/trained", net, held->params, held->stats);
+    FUT_TRY(write_pack(h5, "/trained", state, true, state->held_params));
+    return write_pack(h5, "/trained", state, false, state->held_stats);
 }
 
-static fut_status write_optim(fut_h5 *h5, fut_net *net, fut_optim *optim)
+static fut_status write_optim(fut_h5 *h5, const fut_checkpoint_state *state)
 {
     fut_status st = FUT_OK;
     fut_str group = {0};
-    host_pack slot = {0};
-    fut_step_control control;
-    FUT_TRY_GOTO(host_pack_alloc(optim->count, &slot), out);
-    for (int i = 0; i < optim->slots; i++) {
-        FUT_TRY_GOTO(join_path("/optimizer", optim->slot_name[i], &group), out);
-        FUT_TRY_GOTO(optim->bk->download(optim->bk, slot.values, optim->slot[i], (size_t)slot.count * sizeof(float), NULL), out);
-        FUT_TRY_GOTO(optim->bk->sync(optim->bk, NULL), out);
-        FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), net, true, &slot), out);
+    const fut_step_control *control = &state->control;
+    for (int i = 0; i < state->slots; i++) {
+        FUT_TRY_GOTO(join_path("/optimizer", state->slot_name[i], &group), out);
+        FUT_TRY_GOTO(write_pack(h5, fut_str_text(&group), state, true, state->slot[i]), out);
     }
-    FUT_TRY_GOTO(fut_optim_get_control(optim, &control), out);
-    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "steps", control.steps), out);
-    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "loss_scale", &control.scale, 1), out);
-    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "good_steps", control.good_steps), out);
-    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "growth_every", control.growth_every), out);
-    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "lr_max", &control.lr_max, 1), out);
-    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "average_weight", &control.average_weight, 1), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "steps", control->steps), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "loss_scale", &control->scale, 1), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "good_steps", control->good_steps), out);
+    FUT_TRY_GOTO(fut_h5_set_i64(h5, "/optimizer", "growth_every", control->growth_every), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "lr_max", &control->lr_max, 1), out);
+    FUT_TRY_GOTO(fut_h5_set_f64(h5, "/optimizer", "average_weight", &control->average_weight, 1), out);
 out:
-    fut_mem_free(slot.values);
     fut_str_fini(&group);
     return st;
 }
@@ -230,8 +207,7 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     return write_summed(h5, "/config", FUT_H5_U8, 1, &config_bytes, fut_str_text(&meta->config));
 }
 
-fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                const fut_checkpoint_held *held, fut_optim *optim, const fut_sampler_state *sampler)
+fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_checkpoint_state *state)
 {
     fut_status st = FUT_OK;
     fut_file_atomic file = {0};
@@ -239,10 +215,10 @@ fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *met
     FUT_TRY_GOTO(fut_file_begin(path, &file), out);
     FUT_TRY_GOTO(fut_h5_create(file.temporary, &h5), out);
     FUT_TRY_GOTO(write_meta(h5, meta), out);
-    FUT_TRY_GOTO(write_progress(h5, progress), out);
-    FUT_TRY_GOTO(write_model(h5, net, held), out);
-    FUT_TRY_GOTO(write_optim(h5, net, optim), out);
-    FUT_TRY_GOTO(write_sampler(h5, sampler), out);
+    FUT_TRY_GOTO(write_progress(h5, &state->progress), out);
+    FUT_TRY_GOTO(write_model(h5, state), out);
+    FUT_TRY_GOTO(write_optim(h5, state), out);
+    FUT_TRY_GOTO(write_sampler(h5, &state->sampler), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/", "complete", 1), out);
     FUT_TRY_GOTO(fut_h5_finish(&h5), out);
     FUT_TRY_GOTO(fut_file_commit(&file), out);

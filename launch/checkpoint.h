@@ -51,11 +51,30 @@ typedef struct fut_checkpoint_held {
     void *params, *stats;
 } fut_checkpoint_held;
 
-/* held: NULL where the network has what is trained.
- * Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. optim, sampler: may be NULL.
- */
-fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_progress *progress, fut_net *net,
-                                const fut_checkpoint_held *held, fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+/* A run's state in host memory, as it was at one moment: a file is written from it while training goes on. One is for one network and
+ * optimizer, is zero before it is first taken, and keeps its memory from one time to the next. */
+typedef struct fut_checkpoint_state {
+    const fut_net *net; /* borrowed: the names and shapes of its tensors */
+    fut_progress progress;
+    float *params, *stats;           /* the network's */
+    bool averaged;                   /* the network's are an average; what is trained is in the next two */
+    float *held_params, *held_stats; /* NULL: there never was an average */
+    int slots;
+    const char *slot_name[FUT_OPTIM_SLOTS_MAX];
+    float *slot[FUT_OPTIM_SLOTS_MAX];
+    fut_step_control control;
+    int64_t steps_tracked;
+    fut_sampler_state sampler;
+} fut_checkpoint_state;
+
+/* Waits for the device. held: NULL where the network has what is trained. Errors: FUT_ERR_NO_MEMORY, the device's. */
+fut_status fut_checkpoint_take(fut_checkpoint_state *state, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
+                               fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+void fut_checkpoint_state_fini(fut_checkpoint_state *state);
+
+/* May run beside training, not beside another call that enters HDF5.
+ * Errors: FUT_ERR_CANT_CREATE (disk full), FUT_ERR_PERMISSION, FUT_ERR_IO; nothing stands under `path` then. */
+fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_checkpoint_state *state) FUT_MUST_CHECK;
 
 /* Read what identifies a checkpoint, without its tensors. Owns: meta, release with fut_checkpoint_meta_fini.
  * Errors: FUT_ERR_NO_INPUT; FUT_ERR_DATA for a file that is damaged, incomplete, or not a futago checkpoint. */

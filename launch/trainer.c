@@ -222,6 +222,7 @@ static fut_status train_loop(fut_trainer *t)
         FUT_TRY(begin_epoch_if_due(t));
         FUT_TRY(receive_order(t, &order));
         FUT_TRY(train_step(t, &order));
+        fut_saver_poll(t->saver);
         if (order.evaluate || order.save) FUT_TRY(look_at_model(t, &order));
         if (order.stop && t->progress.step < t->total_steps)
             return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED,

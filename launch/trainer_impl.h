@@ -11,6 +11,7 @@
 #include "launch/pace.h"
 #include "launch/replicas.h"
 #include "launch/run_folder.h"
+#include "launch/saver.h"
 #include "launch/step_report.h"
 
 /* A step on its way: enqueued, its outcome not read yet. */
@@ -45,6 +46,7 @@ typedef struct fut_trainer {
     double last_save; /* clock */
 
     fut_run_folder *folder; /* rank 0 */
+    fut_saver *saver;       /* rank 0 */
     FILE *log_file;         /* rank 0 */
     fut_step_report report; /* rank 0 */
 } fut_trainer;
@@ -53,8 +55,8 @@ typedef struct fut_trainer {
 fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *trainer_out) FUT_MUST_CHECK;
 void fut_trainer_close(fut_trainer *trainer);
 
-/* Rank 0 writes a checkpoint of the current state, links last.h5 and best.h5, prunes; the others wait for it. A failure to write is a
- * warning while an older checkpoint stands; `must` makes it an error. Collective. */
+/* Rank 0 begins a checkpoint of the current state, which a thread writes, links as last.h5 and best.h5, and prunes after. A failure to
+ * write is a warning while an older checkpoint stands; `must` waits for the file and makes it an error. Collective. */
 fut_status fut_trainer_save(fut_trainer *trainer, bool must) FUT_MUST_CHECK;
 
 #endif

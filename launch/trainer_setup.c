@@ -294,6 +294,7 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
             st = fut_weights_load(t->engine->net, t->config->model.weights);
         if (st == FUT_OK && point->step < 0) st = fut_optim_begin(t->engine->optim, fut_net_params(t->engine->net));
         if (st == FUT_OK) st = open_records(t, point);
+        if (st == FUT_OK) st = fut_saver_create(t->config->run, t->config->train.keep, &t->meta, &t->saver);
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
     FUT_TRY(fut_engine_share_state(t->engine));
@@ -353,6 +354,7 @@ fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_traine
 void fut_trainer_close(fut_trainer *t)
 {
     fut_comm_phase(t->comm, FUT_PHASE_FINALIZE, -1);
+    fut_saver_destroy(&t->saver); /* first: it reads the network and still has something to say */
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
@@ -370,52 +372,15 @@ void fut_trainer_close(fut_trainer *t)
 
 /* ---- saving -------------------------------------------------------------------------------------------------------------------- */
 
-/* best.h5 leads to the best step's checkpoint, if that could be written. At every save, since a run may have died between the two. */
-static fut_status link_best(const char *run, int64_t best_step)
-{
-    fut_status st = FUT_OK;
-    fut_str path = {0};
-    if (best_step < 0) return FUT_OK;
-    FUT_TRY_GOTO(fut_run_checkpoint_path(run, best_step, &path), out);
-    if (fut_file_exists(fut_str_text(&path))) FUT_TRY_GOTO(fut_run_link(run, "best.h5", best_step), out);
-out:
-    fut_str_fini(&path);
-    return st;
-}
-
-static fut_status write_checkpoint(fut_trainer *t)
-{
-    fut_status st = FUT_OK;
-    const char *run = t->config->run;
-    const fut_progress *p = &t->progress;
-    fut_str path = {0};
-    FUT_TRY_GOTO(fut_run_checkpoint_path(run, p->step, &path), out);
-    FUT_TRY_GOTO(fut_checkpoint_write(fut_str_text(&path), &t->meta, p, t->engine->net, fut_average_held(t->average), t->engine->optim,
-                                      fut_batches_sampler_state(t->batches)),
-                 out);
-    FUT_TRY_GOTO(fut_run_link(run, "last.h5", p->step), out);
-    FUT_TRY_GOTO(link_best(run, p->best_step), out);
-    FUT_TRY_GOTO(fut_run_prune(run, t->config->train.keep), out);
-    FUT_DEBUG("saved %s", fut_str_text(&path));
-out:
-    fut_str_fini(&path);
-    return st;
-}
-
 fut_status fut_trainer_save(fut_trainer *t, bool must)
 {
     fut_status st = FUT_OK;
     fut_comm_phase(t->comm, FUT_PHASE_SAVE, -1);
     if (fut_comm_rank(t->comm) == 0) {
         st = fut_run_folder_check(t->folder);
-        bool ours = st == FUT_OK;
-        if (ours) st = write_checkpoint(t);
-        if (st != FUT_OK && ours && !must) {
-            FUT_WARN("could not save step %lld: %s; training goes on, the older checkpoint stands", (long long)t->progress.step,
-                     fut_trail_message());
-            fut_trail_clear();
-            st = FUT_OK;
-        }
+        if (st == FUT_OK)
+            st = fut_saver_save(t->saver, must, &t->progress, t->engine->net, fut_average_held(t->average), t->engine->optim,
+                                fut_batches_sampler_state(t->batches));
     }
     t->last_save = fut_clock_now();
     return fut_comm_agree(t->comm, st);

@@ -2,8 +2,10 @@
 #include "core/base/mem.h"
 #include "launch/config.h"
 #include "launch/model.h"
+#include "launch/saver.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -76,7 +78,10 @@ static void write_one(training *t, const char *path)
     FUT_TEST_OK(fut_str_printf(&meta.config, "run: x\nseed: 0\n"));
     FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
     FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
-    FUT_TEST_OK(fut_checkpoint_write(path, &meta, &progress_written, t->net, NULL, t->optim, &sampler));
+    fut_checkpoint_state state_written = {0};
+    FUT_TEST_OK(fut_checkpoint_take(&state_written, &progress_written, t->net, NULL, t->optim, &sampler));
+    FUT_TEST_OK(fut_checkpoint_write(path, &meta, &state_written));
+    fut_checkpoint_state_fini(&state_written);
     fut_checkpoint_meta_fini(&meta);
 }
 
@@ -264,14 +269,59 @@ static void survives_any_failed_allocation(void **state)
     fut_test_dir_remove(&dir);
 }
 
+/* What is saved is what there was when the save began, whatever training does to it while the file is written; a file that cannot be
+ * written is an error only where it must be. */
+static void training_goes_on_while_saving(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    int64_t people[3] = {2, 0, 1};
+    fut_sampler_state sampler = make_sampler(people);
+    fut_checkpoint_meta meta = {.shards = 1, .threads = 1};
+    fut_progress progress = {.best_step = 1};
+    fut_saver *saver = NULL;
+    training from;
+    training to;
+    fut_test_dir_create(&dir);
+    training_init(&from, "model.embedding=8");
+    training_init(&to, "model.embedding=8");
+    size_t bytes = (size_t)fut_net_param_count(from.net) * sizeof(float);
+    FUT_TEST_OK(fut_saver_create(dir.path, 2, &meta, &saver));
+    fut_saver_poll(NULL);
+
+    FUT_TEST_FAILS(fut_saver_save(saver, true, &progress, from.net, NULL, from.optim, &sampler), FUT_ERR_CANT_CREATE, "checkpoints");
+    FUT_TEST_OK(fut_saver_save(saver, false, &progress, from.net, NULL, from.optim, &sampler));
+    assert_int_equal(mkdir(fut_test_dir_path(&dir, "checkpoints", path), 0700), 0);
+    for (progress.step = 1; progress.step <= 4; progress.step++) {
+        fill(fut_net_params(from.net), fut_net_param_count(from.net), (float)progress.step);
+        FUT_TEST_OK(fut_saver_save(saver, progress.step == 4, &progress, from.net, NULL, from.optim, &sampler));
+        memset(fut_net_params(from.net), 0, bytes);
+        fut_saver_poll(saver);
+    }
+    fut_saver_destroy(&saver);
+    FUT_TEST_FAILS(fut_checkpoint_read(fut_test_dir_path(&dir, "checkpoints/step-000000002.h5", path), to.net, NULL, NULL),
+                   FUT_ERR_NO_INPUT, "step-000000002.h5");
+    for (int64_t step = 3; step <= 4; step++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "checkpoints/step-%09lld.h5", (long long)step);
+        FUT_TEST_OK(fut_checkpoint_read(fut_test_dir_path(&dir, name, path), to.net, to.optim, NULL));
+        fill(fut_net_params(from.net), fut_net_param_count(from.net), (float)step);
+        assert_memory_equal(fut_net_params(to.net), fut_net_params(from.net), bytes);
+    }
+    FUT_TEST_OK(fut_checkpoint_read(fut_test_dir_path(&dir, "last.h5", path), to.net, NULL, NULL));
+    FUT_TEST_OK(fut_checkpoint_read(fut_test_dir_path(&dir, "best.h5", path), to.net, NULL, NULL));
+    training_fini(&to);
+    training_fini(&from);
+    fut_test_dir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_back_what_was_written),
-        cmocka_unit_test(keeps_the_parameters_of_a_loss),
-        cmocka_unit_test(refuses_other_networks_and_other_files),
-        cmocka_unit_test(refuses_every_changed_byte),
-        cmocka_unit_test(survives_any_failed_allocation),
+        cmocka_unit_test(reads_back_what_was_written),    cmocka_unit_test(training_goes_on_while_saving),
+        cmocka_unit_test(keeps_the_parameters_of_a_loss), cmocka_unit_test(refuses_other_networks_and_other_files),
+        cmocka_unit_test(refuses_every_changed_byte),     cmocka_unit_test(survives_any_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
