@@ -106,13 +106,20 @@ static fut_status upload(fut_feed *f, const fut_batch *batch, place *p)
     return bk->event_record(bk, p->uploaded, f->copies);
 }
 
+/* The host waits for the upload on its way: from then on the loader may have its memory back. */
+static fut_status finish_upload(fut_feed *f)
+{
+    if (f->uploading != NOTHING) FUT_TRY(fut_comm_wait(f->comm, f->bk, f->places[f->uploading].uploaded, "upload of a batch"));
+    f->uploading = NOTHING;
+    return FUT_OK;
+}
+
 /* Read the batch of `step` and send it to the place that is not handed out. The loader takes the previous batch's memory back here. */
 static fut_status fetch(fut_feed *f, int64_t step)
 {
     fut_batch batch;
     int to = 1 - f->current;
-    if (f->uploading != NOTHING) FUT_TRY(fut_comm_wait(f->comm, f->bk, f->places[f->uploading].uploaded, "upload of a batch"));
-    f->uploading = NOTHING;
+    FUT_TRY(finish_upload(f));
     FUT_TRY(f->source.next(f->source.context, step, &batch));
     FUT_TRY(upload(f, &batch, &f->places[to]));
     f->uploading = to;
@@ -151,7 +158,7 @@ fut_status fut_feed_ahead(fut_feed *f, int64_t step)
 {
     if (!f->carries) return FUT_OK;
     FUT_TRY(f->bk->event_record(f->bk, f->places[f->current].used, NULL));
-    return step < 0 ? FUT_OK : fetch(f, step);
+    return step < 0 ? finish_upload(f) : fetch(f, step);
 }
 
 fut_status fut_inputs_wait(fut_backend *bk, const fut_inputs *inputs)

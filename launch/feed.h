@@ -46,8 +46,8 @@ void fut_feed_destroy(fut_feed **feed);
 
 /* The batch of `step`, fetched now unless fut_feed_ahead did. Borrowed until the next-but-one call, on the host until the next. */
 fut_status fut_feed_next(fut_feed *feed, int64_t step, fut_inputs *inputs_out) FUT_MUST_CHECK;
-/* The work that reads the inputs handed out last is enqueued; fetch the batch of `step`, the next one of this epoch, meanwhile (or do
- * nothing: step < 0, or a host). */
+/* The work that reads the inputs handed out last is enqueued; fetch the batch of `step`, the next one of this epoch, meanwhile. step < 0:
+ * there is none, and what the source gave may be taken back. */
 fut_status fut_feed_ahead(fut_feed *feed, int64_t step) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
