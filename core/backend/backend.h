@@ -95,10 +95,14 @@ typedef struct fut_op_args {
     void *dparam[4];        /* plain gradients of param, overwritten */
     const void *running[2]; /* norm_act forward_eval: running mean and variance [c] */
     void *batch[2];         /* norm_act forward: batch mean and unbiased variance [c] */
+    double *sums;           /* norm_act over several shards: [FUT_NORM_SUMS][c], a shard's, then those of all */
+    int64_t images;         /* norm_act over several shards: in all of them */
     void *saved;            /* op->saved_bytes, kept from forward to backward */
     void *scratch;          /* op->scratch_bytes, free between calls */
     fut_stream *stream;
 } fut_op_args;
+
+enum { FUT_NORM_SUMS = 3 /* f64 a channel, that shards exchange in forward */, FUT_NORM_GRADIENT_SUMS = 2 /* in backward */ };
 
 typedef struct fut_op fut_op;
 typedef struct fut_op_ops {
@@ -112,6 +116,13 @@ typedef struct fut_op_ops {
     fut_status (*backward_data)(fut_op *op,
                                 const fut_op_args *args); /* dx (and dresidual); norm_act and squeeze_excite also write dparam here */
     fut_status (*backward_params)(fut_op *op, const fut_op_args *args); /* dparam; NULL if backward_data writes them or there are none */
+    /* norm_act whose statistics are those of several shards: forward and backward_data in two halves each. The first writes what this shard
+     * adds to `sums` (norm_formulas.h; backward: dbeta, dgamma), and backward also dparam, of this shard; the second reads the sums over
+     * all shards of `images` images, and writes the rest. NULL: of other ops. */
+    fut_status (*forward_sums)(fut_op *op, const fut_op_args *args);
+    fut_status (*forward_joined)(fut_op *op, const fut_op_args *args);
+    fut_status (*backward_sums)(fut_op *op, const fut_op_args *args);
+    fut_status (*backward_joined)(fut_op *op, const fut_op_args *args);
     void (*destroy)(fut_op *op);
 } fut_op_ops;
 

@@ -8,6 +8,7 @@
  * saved: mean, inv [channels] f32; nothing of the size of x: backward computes z again.
  * Sums of a plane are f64 and added in the order of images, whatever thread made them. */
 #include "core/backend/cpu/cpu_impl.h"
+#include "core/backend/norm_formulas.h"
 
 #include "core/base/mem.h"
 
@@ -44,18 +45,22 @@ static norm_scratch cut_scratch(const cpu_norm_act *norm, void *scratch)
     };
 }
 
-/* One way through memory: `first` on every plane, `join` on every block of channels, `second` on every plane. next is the plane that the
- * thread comes to after it, which is fetched meanwhile. */
-typedef struct norm_walk {
+typedef struct norm_walk norm_walk;
+typedef void plane_fn(const norm_walk *walk, int64_t plane, int64_t next);
+typedef void block_fn(const norm_walk *walk, int64_t block);
+
+/* One way through memory: `first` on every plane, `join` on every block of channels, `second` on every plane; first and second may be NULL.
+ * next is the plane that the thread comes to after it, which is fetched meanwhile. */
+struct norm_walk {
     const cpu_norm_act *norm;
     const fut_op_args *args;
     norm_scratch cut;
     const float *mean, *inv; /* [channels], statistics that z is made of */
     bool dz_kept;            /* first leaves dz in dx for second */
-    void (*first)(const struct norm_walk *walk, int64_t plane, int64_t next);
-    void (*join)(const struct norm_walk *walk, int64_t block);
-    void (*second)(const struct norm_walk *walk, int64_t plane, int64_t next);
-} norm_walk;
+    plane_fn *first;
+    block_fn *join;
+    plane_fn *second;
+};
 
 /* A thread that does all images of a block finds many planes in its cache when it comes back; it comes back to the last one first. */
 static void run_blocks(const norm_walk *walk)
@@ -84,7 +89,7 @@ static void run_planes(const norm_walk *walk)
             walk->join(walk, b);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < planes; i++)
-            walk->second(walk, i, i + 1 < planes ? i + 1 : i);
+            if (walk->second) walk->second(walk, i, i + 1 < planes ? i + 1 : i);
     }
 }
 
@@ -92,7 +97,7 @@ static void run_planes(const norm_walk *walk)
 static void run_walk(const norm_walk *walk)
 {
     int64_t blocks = walk->norm->layout.blocks, threads = walk->norm->cpu->threads;
-    if (walk->first && (blocks % threads == 0 || blocks >= 8 * threads))
+    if (walk->first && walk->second && (blocks % threads == 0 || blocks >= 8 * threads))
         run_blocks(walk);
     else
         run_planes(walk);
@@ -152,30 +157,93 @@ static void stats_plane(const norm_walk *walk, int64_t i, int64_t next)
                                        walk->cut.sums[0] + i * layout->lanes, walk->cut.sums[1] + i * layout->lanes);
 }
 
+typedef struct block_stats {
+    double mean[MAX_LANES], squares[MAX_LANES]; /* squares: sum around the mean */
+} block_stats;
+
 /* Statistics of the batch from those of its planes, all of one size (Chan, Golub & LeVeque 1979). */
-static void join_stats(const norm_walk *walk, int64_t b)
+static block_stats join_planes(const norm_walk *walk, int64_t b)
 {
     const cpu_norm_act *norm = walk->norm;
     int64_t images = norm->desc.x.n, lanes = norm->layout.lanes, first = b * lanes;
-    double pixels = (double)norm->layout.pixels, count = (double)images * pixels, mean[MAX_LANES] = {0}, squares[MAX_LANES] = {0};
+    double pixels = (double)norm->layout.pixels;
     const double *plane_mean = walk->cut.sums[0] + first, *plane_squares = walk->cut.sums[1] + first;
+    block_stats s = {0};
     for (int64_t n = 0; n < images; n++)
         for (int64_t l = 0; l < lanes; l++)
-            mean[l] += plane_mean[n * norm->channels + l] / (double)images;
+            s.mean[l] += plane_mean[n * norm->channels + l] / (double)images;
     for (int64_t n = 0; n < images; n++)
         for (int64_t l = 0; l < lanes; l++) {
-            double apart = plane_mean[n * norm->channels + l] - mean[l];
-            squares[l] += plane_squares[n * norm->channels + l] + pixels * apart * apart;
+            double apart = plane_mean[n * norm->channels + l] - s.mean[l];
+            s.squares[l] += plane_squares[n * norm->channels + l] + pixels * apart * apart;
         }
+    return s;
+}
+
+/* Save a block's statistics, over `count` values, and fold them. */
+static void take_stats(const norm_walk *walk, int64_t b, double count, const block_stats *s)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t lanes = norm->layout.lanes, first = b * lanes;
     float *mean_out = walk->args->saved, *inv_out = mean_out + norm->channels;
     for (int64_t l = 0; l < lanes; l++) {
-        mean_out[first + l] = (float)mean[l];
-        inv_out[first + l] = (float)(1 / sqrt(squares[l] / count + norm->desc.eps));
+        mean_out[first + l] = (float)s->mean[l];
+        inv_out[first + l] = (float)(1 / sqrt(s->squares[l] / count + norm->desc.eps));
         if (first + l >= norm->desc.x.c) continue;
-        ((float *)walk->args->batch[0])[first + l] = (float)mean[l];
-        ((float *)walk->args->batch[1])[first + l] = (float)(squares[l] / (count - 1));
+        ((float *)walk->args->batch[0])[first + l] = (float)s->mean[l];
+        ((float *)walk->args->batch[1])[first + l] = (float)(s->squares[l] / (count - 1));
     }
     fold_block(walk, b);
+}
+
+static double values_of(const norm_walk *walk, int64_t images)
+{
+    return (double)images * (double)walk->norm->layout.pixels;
+}
+
+static void join_stats(const norm_walk *walk, int64_t b)
+{
+    block_stats s = join_planes(walk, b);
+    take_stats(walk, b, values_of(walk, walk->norm->desc.x.n), &s);
+}
+
+/* The two halves of join_stats, over several shards. */
+static void give_sums(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t lanes = norm->layout.lanes, first = b * lanes;
+    block_stats s = join_planes(walk, b);
+    for (int64_t l = 0; l < lanes && first + l < norm->desc.x.c; l++)
+        fut_norm_shard_sums(values_of(walk, norm->desc.x.n), s.mean[l], s.squares[l], norm->desc.x.c, first + l, walk->args->sums);
+}
+
+static void take_sums(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t lanes = norm->layout.lanes, first = b * lanes;
+    double count = values_of(walk, walk->args->images);
+    block_stats s = {0};
+    for (int64_t l = 0; l < lanes && first + l < norm->desc.x.c; l++)
+        fut_norm_join_sums(count, norm->desc.x.c, first + l, walk->args->sums, &s.mean[l], &s.squares[l]);
+    take_stats(walk, b, count, &s);
+}
+
+/* A walk with the statistics that forward saves. */
+static norm_walk begin_walk(fut_op *op, const fut_op_args *args)
+{
+    const cpu_norm_act *norm = (const cpu_norm_act *)op;
+    const float *mean = args->saved;
+    return (norm_walk){.norm = norm, .args = args, .cut = cut_scratch(norm, args->scratch), .mean = mean, .inv = mean + norm->channels};
+}
+
+static fut_status run_forward(fut_op *op, const fut_op_args *args, plane_fn *first, block_fn *join, plane_fn *second)
+{
+    norm_walk walk = begin_walk(op, args);
+    walk.first = first;
+    walk.join = join;
+    walk.second = second;
+    run_walk(&walk);
+    return FUT_OK;
 }
 
 static fut_status norm_act_forward(fut_op *op, const fut_op_args *args)
@@ -183,19 +251,17 @@ static fut_status norm_act_forward(fut_op *op, const fut_op_args *args)
     const cpu_norm_act *norm = (const cpu_norm_act *)op;
     FUT_CHECK(norm->desc.x.n * norm->layout.pixels > 1, FUT_ERR_SHAPE,
               "batch norm over a single value a channel has no variance; train on at least two images a shard");
-    const float *mean = args->saved;
-    norm_walk walk = {
-        .norm = norm,
-        .args = args,
-        .cut = cut_scratch(norm, args->scratch),
-        .mean = mean,
-        .inv = mean + norm->channels,
-        .first = stats_plane,
-        .join = join_stats,
-        .second = apply_plane,
-    };
-    run_walk(&walk);
-    return FUT_OK;
+    return run_forward(op, args, stats_plane, join_stats, apply_plane);
+}
+
+static fut_status norm_act_forward_sums(fut_op *op, const fut_op_args *args)
+{
+    return run_forward(op, args, stats_plane, give_sums, NULL);
+}
+
+static fut_status norm_act_forward_joined(fut_op *op, const fut_op_args *args)
+{
+    return run_forward(op, args, NULL, take_sums, apply_plane);
 }
 
 static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
@@ -221,19 +287,7 @@ static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
 
 static fut_status norm_act_forward_again(fut_op *op, const fut_op_args *args)
 {
-    const cpu_norm_act *norm = (const cpu_norm_act *)op;
-    const float *mean = args->saved;
-    norm_walk walk = {
-        .norm = norm,
-        .args = args,
-        .cut = cut_scratch(norm, args->scratch),
-        .mean = mean,
-        .inv = mean + norm->channels,
-        .join = fold_block,
-        .second = apply_plane,
-    };
-    run_walk(&walk);
-    return FUT_OK;
+    return run_forward(op, args, NULL, fold_block, apply_plane);
 }
 
 static const void *residual_inside(const norm_walk *walk)
@@ -265,30 +319,73 @@ static void join_slope(const norm_walk *walk, int64_t b)
     }
 }
 
-/* Gradients of the parameters and the coefficients of dx, from the planes' sums of dz and dz (x - mean). */
-static void join_gradients(const norm_walk *walk, int64_t b)
+typedef struct block_gradients {
+    double dbeta[MAX_LANES], dgamma[MAX_LANES];
+} block_gradients;
+
+/* Gradients of the parameters, from the planes' sums of dz and dz (x - mean). */
+static block_gradients join_gradients(const norm_walk *walk, int64_t b)
 {
     const cpu_norm_act *norm = walk->norm;
     int64_t images = norm->desc.x.n, lanes = norm->layout.lanes, first = b * lanes;
-    double count = (double)(images * norm->layout.pixels), dz[MAX_LANES] = {0}, dzx[MAX_LANES] = {0};
+    block_gradients g = {0};
     for (int64_t n = 0; n < images; n++)
         for (int64_t l = 0; l < lanes; l++) {
-            dz[l] += walk->cut.sums[0][n * norm->channels + first + l];
-            dzx[l] += walk->cut.sums[1][n * norm->channels + first + l];
+            g.dbeta[l] += walk->cut.sums[0][n * norm->channels + first + l];
+            g.dgamma[l] += walk->cut.sums[1][n * norm->channels + first + l];
         }
     for (int64_t l = 0; l < lanes; l++) {
-        int64_t c = first + l;
-        double inv = (double)walk->inv[c], dgamma = dzx[l] * inv;
-        double scale = (double)walk->cut.scale[c]; /* 0 in padding lanes, which keeps dx zero there */
-        double x_coef = -scale * inv * dgamma / count;
-        walk->cut.dz_coef[c] = (float)scale;
-        walk->cut.x_coef[c] = (float)x_coef;
-        walk->cut.offset[c] = (float)(-scale * dz[l] / count - x_coef * (double)walk->mean[c]);
-        if (c >= norm->desc.x.c) continue;
-        ((float *)walk->args->dparam[0])[c] = (float)dgamma;
-        ((float *)walk->args->dparam[1])[c] = (float)dz[l];
+        g.dgamma[l] *= (double)walk->inv[first + l];
+        if (first + l >= norm->desc.x.c) continue;
+        ((float *)walk->args->dparam[0])[first + l] = (float)g.dgamma[l];
+        ((float *)walk->args->dparam[1])[first + l] = (float)g.dbeta[l];
     }
     if (norm->desc.act == FUT_ACT_PRELU) join_slope(walk, b);
+    return g;
+}
+
+/* The coefficients of dx. */
+static void fold_gradients(const norm_walk *walk, int64_t b, double count, const block_gradients *g)
+{
+    int64_t lanes = walk->norm->layout.lanes;
+    for (int64_t l = 0; l < lanes; l++) {
+        int64_t c = b * lanes + l;
+        double scale = (double)walk->cut.scale[c]; /* 0 in padding lanes, which keeps dx zero there */
+        double x_coef = -scale * (double)walk->inv[c] * g->dgamma[l] / count;
+        walk->cut.dz_coef[c] = (float)scale;
+        walk->cut.x_coef[c] = (float)x_coef;
+        walk->cut.offset[c] = (float)(-scale * g->dbeta[l] / count - x_coef * (double)walk->mean[c]);
+    }
+}
+
+static void join_and_fold(const norm_walk *walk, int64_t b)
+{
+    block_gradients g = join_gradients(walk, b);
+    fold_gradients(walk, b, values_of(walk, walk->norm->desc.x.n), &g);
+}
+
+/* The two halves of join_and_fold, over several shards. */
+static void give_gradient_sums(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t lanes = norm->layout.lanes, first = b * lanes;
+    block_gradients g = join_gradients(walk, b);
+    for (int64_t l = 0; l < lanes && first + l < norm->desc.x.c; l++) {
+        walk->args->sums[first + l] = g.dbeta[l];
+        walk->args->sums[norm->desc.x.c + first + l] = g.dgamma[l];
+    }
+}
+
+static void take_gradient_sums(const norm_walk *walk, int64_t b)
+{
+    const cpu_norm_act *norm = walk->norm;
+    int64_t lanes = norm->layout.lanes, first = b * lanes;
+    block_gradients g = {0};
+    for (int64_t l = 0; l < lanes && first + l < norm->desc.x.c; l++) {
+        g.dbeta[l] = walk->args->sums[first + l];
+        g.dgamma[l] = walk->args->sums[norm->desc.x.c + first + l];
+    }
+    fold_gradients(walk, b, values_of(walk, walk->args->images), &g);
 }
 
 static void grad_plane(const norm_walk *walk, int64_t i, int64_t next)
@@ -309,26 +406,33 @@ static void grad_plane(const norm_walk *walk, int64_t i, int64_t next)
                                                layout->pixels);
 }
 
-static fut_status norm_act_backward(fut_op *op, const fut_op_args *args)
+static fut_status run_backward(fut_op *op, const fut_op_args *args, plane_fn *first, block_fn *join, plane_fn *second)
 {
-    const cpu_norm_act *norm = (const cpu_norm_act *)op;
-    const float *mean = args->saved;
-    norm_walk walk = {
-        .norm = norm,
-        .args = args,
-        .cut = cut_scratch(norm, args->scratch),
-        .mean = mean,
-        .inv = mean + norm->channels,
-        /* An exponential costs more than a pass through the cache. */
-        .dz_kept = norm->desc.act == FUT_ACT_SILU && !(norm->desc.residual && args->dresidual),
-        .first = sums_plane,
-        .join = join_gradients,
-        .second = grad_plane,
-    };
-    for (int64_t b = 0; b < norm->layout.blocks; b++)
+    norm_walk walk = begin_walk(op, args);
+    const fut_norm_act_desc *desc = &walk.norm->desc;
+    walk.first = first;
+    walk.join = join;
+    walk.second = second;
+    walk.dz_kept = desc->act == FUT_ACT_SILU && !(desc->residual && args->dresidual); /* an exponential costs more than a pass */
+    for (int64_t b = 0; b < walk.norm->layout.blocks; b++)
         fold_block(&walk, b);
     run_walk(&walk);
     return FUT_OK;
+}
+
+static fut_status norm_act_backward(fut_op *op, const fut_op_args *args)
+{
+    return run_backward(op, args, sums_plane, join_and_fold, grad_plane);
+}
+
+static fut_status norm_act_backward_sums(fut_op *op, const fut_op_args *args)
+{
+    return run_backward(op, args, sums_plane, give_gradient_sums, NULL);
+}
+
+static fut_status norm_act_backward_joined(fut_op *op, const fut_op_args *args)
+{
+    return run_backward(op, args, NULL, take_gradient_sums, grad_plane);
 }
 
 static const fut_op_ops norm_act_ops = {
@@ -336,6 +440,10 @@ static const fut_op_ops norm_act_ops = {
     .forward_eval = norm_act_forward_eval,
     .forward_again = norm_act_forward_again,
     .backward_data = norm_act_backward,
+    .forward_sums = norm_act_forward_sums,
+    .forward_joined = norm_act_forward_joined,
+    .backward_sums = norm_act_backward_sums,
+    .backward_joined = norm_act_backward_joined,
     .destroy = fut_cpu_op_free,
 };
 

@@ -22,6 +22,7 @@ static fut_cuda_norm norm_of(const cuda_norm_act *norm, const fut_op_args *args)
         .gamma = args->param[0],
         .beta = args->param[1],
         .slope = args->param[2],
+        .count = norm->slabs.rows,
         .eps = norm->desc.eps,
         .act = norm->desc.act,
         .residual_after = norm->desc.residual_after,
@@ -54,6 +55,12 @@ static const void *residual_of(const cuda_norm_act *norm, const fut_op_args *arg
     return norm->desc.residual ? args->residual : NULL;
 }
 
+static fut_status apply(const cuda_norm_act *norm, const fut_op_args *args, cudaStream_t stream)
+{
+    fut_cuda_norm batch = batch_of(norm, args);
+    return FUT_CUDA(fut_cuda_launch_norm_apply(&norm->slabs, norm->desc.dtype, &batch, args->x, residual_of(norm, args), args->y, stream));
+}
+
 static fut_status norm_act_forward(fut_op *op, const fut_op_args *args)
 {
     const cuda_norm_act *norm = (const cuda_norm_act *)op;
@@ -65,8 +72,31 @@ static fut_status norm_act_forward(fut_op *op, const fut_op_args *args)
     FUT_CUDA_TRY(fut_cuda_launch_norm_stats(slabs, norm->desc.dtype, args->x, args->scratch, stream));
     FUT_CUDA_TRY(fut_cuda_launch_norm_stats_join(slabs, norm->desc.eps, args->scratch, saved.mean, saved.low, saved.inv, args->batch[0],
                                                  args->batch[1], stream));
-    fut_cuda_norm batch = batch_of(norm, args);
-    return FUT_CUDA(fut_cuda_launch_norm_apply(slabs, norm->desc.dtype, &batch, args->x, residual_of(norm, args), args->y, stream));
+    return apply(norm, args, stream);
+}
+
+static fut_status norm_act_forward_sums(fut_op *op, const fut_op_args *args)
+{
+    const cuda_norm_act *norm = (const cuda_norm_act *)op;
+    cudaStream_t stream = fut_cuda_stream(norm->bk, args->stream);
+    FUT_CUDA_TRY(fut_cuda_launch_norm_stats(&norm->slabs, norm->desc.dtype, args->x, args->scratch, stream));
+    return FUT_CUDA(fut_cuda_launch_norm_stats_sums(&norm->slabs, args->scratch, args->sums, stream));
+}
+
+/* Values a channel of all shards. */
+static int64_t count_of_all(const cuda_norm_act *norm, const fut_op_args *args)
+{
+    return args->images * norm->desc.x.h * norm->desc.x.w;
+}
+
+static fut_status norm_act_forward_joined(fut_op *op, const fut_op_args *args)
+{
+    const cuda_norm_act *norm = (const cuda_norm_act *)op;
+    cudaStream_t stream = fut_cuda_stream(norm->bk, args->stream);
+    norm_saved saved = cut_saved(norm, args->saved);
+    FUT_CUDA_TRY(fut_cuda_launch_norm_stats_take(norm->slabs.channels, count_of_all(norm, args), norm->desc.eps, args->sums, saved.mean,
+                                                 saved.low, saved.inv, args->batch[0], args->batch[1], stream));
+    return apply(norm, args, stream);
 }
 
 static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
@@ -79,26 +109,58 @@ static fut_status norm_act_forward_eval(fut_op *op, const fut_op_args *args)
                                                fut_cuda_stream(norm->bk, args->stream)));
 }
 
+/* The residual that z is made of. Without an activation the derivative does not ask for z. */
+static const void *residual_inside(const cuda_norm_act *norm, const fut_op_args *args)
+{
+    return norm->desc.residual && !norm->desc.residual_after && norm->desc.act != FUT_ACT_NONE ? args->residual : NULL;
+}
+
+/* dparam of this batch; sums: dbeta and dgamma once more, in f64, or NULL. */
+static fut_status sum_gradients(const cuda_norm_act *norm, const fut_op_args *args, double *sums, cudaStream_t stream)
+{
+    fut_cuda_norm batch = batch_of(norm, args);
+    FUT_CUDA_TRY(fut_cuda_launch_norm_sums(&norm->slabs, norm->desc.dtype, &batch, args->x, residual_inside(norm, args), args->dy,
+                                           args->scratch, stream));
+    return FUT_CUDA(fut_cuda_launch_norm_sums_join(&norm->slabs, &batch, args->scratch, args->dparam[0], args->dparam[1], args->dparam[2],
+                                                   sums, stream));
+}
+
 static fut_status norm_act_backward(fut_op *op, const fut_op_args *args)
 {
     const cuda_norm_act *norm = (const cuda_norm_act *)op;
-    const fut_cuda_slabs *slabs = &norm->slabs;
     cudaStream_t stream = fut_cuda_stream(norm->bk, args->stream);
     fut_cuda_norm batch = batch_of(norm, args);
-    /* Without an activation the derivative does not ask for z. */
-    bool inside = norm->desc.residual && !norm->desc.residual_after && norm->desc.act != FUT_ACT_NONE;
-    const void *r = inside ? args->residual : NULL;
-    float *dgamma = args->dparam[0], *dbeta = args->dparam[1], *dslope = args->dparam[2];
-    FUT_CUDA_TRY(fut_cuda_launch_norm_sums(slabs, norm->desc.dtype, &batch, args->x, r, args->dy, args->scratch, stream));
-    FUT_CUDA_TRY(fut_cuda_launch_norm_sums_join(slabs, &batch, args->scratch, dgamma, dbeta, dslope, stream));
-    return FUT_CUDA(
-        fut_cuda_launch_norm_grad(slabs, norm->desc.dtype, &batch, dgamma, dbeta, args->x, r, args->dy, args->dx, args->dresidual, stream));
+    FUT_TRY(sum_gradients(norm, args, NULL, stream));
+    return FUT_CUDA(fut_cuda_launch_norm_grad(&norm->slabs, norm->desc.dtype, &batch, args->dparam[0], args->dparam[1], args->x,
+                                              residual_inside(norm, args), args->dy, args->dx, args->dresidual, stream));
+}
+
+static fut_status norm_act_backward_sums(fut_op *op, const fut_op_args *args)
+{
+    const cuda_norm_act *norm = (const cuda_norm_act *)op;
+    return sum_gradients(norm, args, args->sums, fut_cuda_stream(norm->bk, args->stream));
+}
+
+static fut_status norm_act_backward_joined(fut_op *op, const fut_op_args *args)
+{
+    const cuda_norm_act *norm = (const cuda_norm_act *)op;
+    cudaStream_t stream = fut_cuda_stream(norm->bk, args->stream);
+    fut_cuda_norm batch = batch_of(norm, args);
+    float *dbeta = args->scratch, *dgamma = dbeta + norm->slabs.channels;
+    batch.count = count_of_all(norm, args);
+    FUT_CUDA_TRY(fut_cuda_launch_round(FUT_NORM_GRADIENT_SUMS * norm->slabs.channels, args->sums, dbeta, stream));
+    return FUT_CUDA(fut_cuda_launch_norm_grad(&norm->slabs, norm->desc.dtype, &batch, dgamma, dbeta, args->x, residual_inside(norm, args),
+                                              args->dy, args->dx, args->dresidual, stream));
 }
 
 static const fut_op_ops norm_act_ops = {
     .forward = norm_act_forward,
     .forward_eval = norm_act_forward_eval,
     .backward_data = norm_act_backward,
+    .forward_sums = norm_act_forward_sums,
+    .forward_joined = norm_act_forward_joined,
+    .backward_sums = norm_act_backward_sums,
+    .backward_joined = norm_act_backward_joined,
     .destroy = fut_cuda_op_free,
 };
 

@@ -7,6 +7,7 @@
  *     prelu: act(z) = z > 0 ? z : slope z,  dslope = sum of dy z where z <= 0
  *
  * saved: mean [c], inv [c] in double. z is computed again in backward, from x and, where it is inside, the residual. */
+#include "core/backend/norm_formulas.h"
 #include "core/backend/ref/ref_impl.h"
 #include "core/base/mem.h"
 
@@ -17,6 +18,11 @@ typedef struct ref_norm_act {
     fut_norm_act_desc desc;
 } ref_norm_act;
 
+/* Sums over a channel. */
+typedef struct norm_gradients {
+    double dbeta, dgamma, dslope;
+} norm_gradients;
+
 #define REF_BODY "core/backend/ref/ref_norm_act.inc"
 #include "core/backend/ref/ref_twice.inc"
 
@@ -24,12 +30,20 @@ static const fut_op_ops ops_f32 = {
     .forward = norm_act_forward_f32,
     .forward_eval = norm_act_forward_eval_f32,
     .backward_data = norm_act_backward_f32,
+    .forward_sums = norm_act_forward_sums_f32,
+    .forward_joined = norm_act_forward_joined_f32,
+    .backward_sums = norm_act_backward_sums_f32,
+    .backward_joined = norm_act_backward_joined_f32,
     .destroy = fut_ref_op_free,
 };
 static const fut_op_ops ops_f64 = {
     .forward = norm_act_forward_f64,
     .forward_eval = norm_act_forward_eval_f64,
     .backward_data = norm_act_backward_f64,
+    .forward_sums = norm_act_forward_sums_f64,
+    .forward_joined = norm_act_forward_joined_f64,
+    .backward_sums = norm_act_backward_sums_f64,
+    .backward_joined = norm_act_backward_joined_f64,
     .destroy = fut_ref_op_free,
 };
 

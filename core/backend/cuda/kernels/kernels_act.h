@@ -37,6 +37,7 @@ typedef struct fut_cuda_norm {
     const float *inv, *mean_low;       /* of a batch: 1 / sqrt(variance + eps), and what rounding took from the mean */
     const float *variance;             /* where inv is NULL */
     const float *gamma, *beta, *slope; /* slope: PRELU only */
+    int64_t count;                     /* values a channel that the batch's statistics are of */
     double eps;
     fut_act_kind act;
     bool residual_after;
@@ -48,14 +49,22 @@ cudaError_t fut_cuda_launch_norm_stats(const fut_cuda_slabs *s, fut_dtype dtype,
  * [channels] each. */
 cudaError_t fut_cuda_launch_norm_stats_join(const fut_cuda_slabs *s, double eps, const float *partial, float *mean, float *mean_low,
                                             float *inv, float *batch_mean, float *batch_variance, cudaStream_t stream);
+/* The same in two halves, over several shards: what all slabs together add to the shards' sums (norm_formulas.h), f64
+ * [FUT_NORM_SUMS, channels]; and from the sums of all shards, over `count` values a channel. */
+cudaError_t fut_cuda_launch_norm_stats_sums(const fut_cuda_slabs *s, const float *partial, double *sums, cudaStream_t stream);
+cudaError_t fut_cuda_launch_norm_stats_take(int64_t channels, int64_t count, double eps, const double *sums, float *mean, float *mean_low,
+                                            float *inv, float *batch_mean, float *batch_variance, cudaStream_t stream);
 /* y = act((x - mean) inv gamma + beta (+ r)) (+ r); r may be NULL. */
 cudaError_t fut_cuda_launch_norm_apply(const fut_cuda_slabs *s, fut_dtype dtype, const fut_cuda_norm *norm, const void *x, const void *r,
                                        void *y, cudaStream_t stream);
 /* partial [slabs, 2 or 3, channels]: sums of dz, dz (x - mean) and, for PRELU, dy z where z < 0. r: the residual inside, or NULL. */
 cudaError_t fut_cuda_launch_norm_sums(const fut_cuda_slabs *s, fut_dtype dtype, const fut_cuda_norm *norm, const void *x, const void *r,
                                       const void *dy, float *partial, cudaStream_t stream);
+/* sums: NULL, or f64 [FUT_NORM_GRADIENT_SUMS, channels], dbeta and dgamma once more. */
 cudaError_t fut_cuda_launch_norm_sums_join(const fut_cuda_slabs *s, const fut_cuda_norm *norm, const float *partial, float *dgamma,
-                                           float *dbeta, float *dslope, cudaStream_t stream);
+                                           float *dbeta, float *dslope, double *sums, cudaStream_t stream);
+/* to = from, rounded. */
+cudaError_t fut_cuda_launch_round(int64_t count, const double *from, float *to, cudaStream_t stream);
 /* dx from dgamma and dbeta; dr (or NULL): the residual's gradient. dx may be dy. */
 cudaError_t fut_cuda_launch_norm_grad(const fut_cuda_slabs *s, fut_dtype dtype, const fut_cuda_norm *norm, const float *dgamma,
                                       const float *dbeta, const void *x, const void *r, const void *dy, void *dx, void *dr,

@@ -1,6 +1,9 @@
 /* Batch norm, activation and residual: see cuda_norm_act.c for the passes and ref_norm_act.c for the formulas. */
 #include "core/backend/cuda/kernels/act_device.cuh"
 
+#define FUT_FORMULA_FN FUT_DEVICE_FN
+#include "core/backend/norm_formulas.h"
+
 /* Kernels of their own where it saves registers: PLAIN has no residual, neither PLAIN nor RESIDUAL has slopes. */
 enum norm_kind { NORM_PLAIN, NORM_RESIDUAL, NORM_PRELU };
 
@@ -90,8 +93,22 @@ FUT_KERNEL_FN FUT_OCCUPANCY(FUT_CUDA_BLOCK, 4) void stats_of_slab(const fut_cuda
 /* Joins of slabs: lane l of a block adds the slabs l, l + lanes, ... of a few channels, in f64. */
 enum { JOIN_CHANNELS = 8, JOIN_LANES = 64, JOIN_THREADS = JOIN_CHANNELS * JOIN_LANES };
 
-FUT_KERNEL_FN void join_stats(const fut_cuda_slabs s, double eps, const float *partial, float *mean_out, float *low_out, float *inv_out,
-                              float *batch_mean, float *batch_variance)
+/* Where the statistics of a batch go, [channels] each. */
+struct norm_stats_out {
+    float *mean, *low, *inv, *batch_mean, *batch_variance;
+};
+
+FUT_DEVICE_FN void store_stats(const norm_stats_out &to, int64_t c, double count, double eps, double mean, double squares)
+{
+    const float high = static_cast<float>(mean);
+    to.mean[c] = to.batch_mean[c] = high;
+    to.low[c] = static_cast<float>(mean - static_cast<double>(high));
+    to.inv[c] = static_cast<float>(1 / sqrt(squares / count + eps));
+    to.batch_variance[c] = static_cast<float>(squares / (count - 1));
+}
+
+/* To `sums` where there are several shards, else to the statistics. */
+FUT_KERNEL_FN void join_stats(const fut_cuda_slabs s, double eps, const float *partial, norm_stats_out to, double *sums)
 {
     ACT_LANES_SHARED(double, shared, 3, JOIN_THREADS);
     const int64_t c = static_cast<int64_t>(blockIdx.x) * JOIN_CHANNELS + threadIdx.x;
@@ -109,11 +126,19 @@ FUT_KERNEL_FN void join_stats(const fut_cuda_slabs s, double eps, const float *p
     if (c >= s.channels || threadIdx.y > 0) return;
     const double rows = static_cast<double>(s.rows), mean = sum[0] / rows, apart = sum[2] - sum[0] * mean;
     const double squares = sum[1] + (apart > 0 ? apart : 0);
-    const float high = static_cast<float>(mean);
-    mean_out[c] = batch_mean[c] = high;
-    low_out[c] = static_cast<float>(mean - static_cast<double>(high));
-    inv_out[c] = static_cast<float>(1 / sqrt(squares / rows + eps));
-    batch_variance[c] = static_cast<float>(squares / (rows - 1));
+    if (sums)
+        fut_norm_shard_sums(rows, mean, squares, s.channels, c, sums);
+    else
+        store_stats(to, c, rows, eps, mean, squares);
+}
+
+FUT_KERNEL_FN void take_stats(int64_t channels, double count, double eps, const double *sums, norm_stats_out to)
+{
+    const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    double mean, squares;
+    if (c >= channels) return;
+    fut_norm_join_sums(count, channels, c, sums, &mean, &squares);
+    store_stats(to, c, count, eps, mean, squares);
 }
 
 template <typename T, int V, norm_kind KIND>
@@ -194,7 +219,7 @@ FUT_KERNEL_FN FUT_OCCUPANCY(FUT_CUDA_BLOCK, 3) void sums_of_slab(const fut_cuda_
 
 template <bool PRELU>
 FUT_KERNEL_FN void join_sums(const fut_cuda_slabs s, const float *low, const float *inv, const float *partial, float *dgamma, float *dbeta,
-                             float *dslope)
+                             float *dslope, double *sums_out)
 {
     constexpr int sums = PRELU ? 3 : 2;
     ACT_LANES_SHARED(double, shared, sums, JOIN_THREADS);
@@ -205,9 +230,20 @@ FUT_KERNEL_FN void join_sums(const fut_cuda_slabs s, const float *low, const flo
             sum[k] += partial[(slab * sums + k) * s.channels + c];
     act_sum_lanes<JOIN_THREADS>(shared, sum);
     if (c >= s.channels || threadIdx.y > 0) return;
+    const double scaled = (sum[1] - static_cast<double>(low[c]) * sum[0]) * static_cast<double>(inv[c]);
     dbeta[c] = static_cast<float>(sum[0]);
-    dgamma[c] = static_cast<float>((sum[1] - static_cast<double>(low[c]) * sum[0]) * static_cast<double>(inv[c]));
+    dgamma[c] = static_cast<float>(scaled);
+    if (sums_out) {
+        sums_out[c] = sum[0];
+        sums_out[s.channels + c] = scaled;
+    }
     if (PRELU) dslope[c] = static_cast<float>(sum[sums - 1]);
+}
+
+FUT_KERNEL_FN void round_each(int64_t count, const double *from, float *to)
+{
+    const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i < count) to[i] = static_cast<float>(from[i]);
 }
 
 /* dx = scale (dz - dbeta / m - (x - mean) inv dgamma / m) */
@@ -220,7 +256,7 @@ FUT_KERNEL_FN FUT_OCCUPANCY(FUT_CUDA_BLOCK, 3) void grad_of_norm(const fut_cuda_
     if (w.count == 0) return;
     norm_channels<V> c;
     load_channels<KIND>(norm, w.channel, c);
-    const float per_row = 1.0f / static_cast<float>(s.rows);
+    const float per_row = 1.0f / static_cast<float>(norm.count);
     float per_x[V], offset[V];
     act_load_reals(dgamma + w.channel, per_x);
     act_load_reals(dbeta + w.channel, offset);
@@ -272,7 +308,26 @@ extern "C" cudaError_t fut_cuda_launch_norm_stats_join(const fut_cuda_slabs *s, 
                                                        cudaStream_t stream)
 {
     return FUT_LAUNCH_SYNC(join_stats, dim3(act_ceil_div(s->channels, JOIN_CHANNELS)), dim3(JOIN_CHANNELS, JOIN_LANES), 0, stream, *s, eps,
-                           partial, mean, mean_low, inv, batch_mean, batch_variance);
+                           partial, (norm_stats_out{mean, mean_low, inv, batch_mean, batch_variance}), static_cast<double *>(nullptr));
+}
+
+extern "C" cudaError_t fut_cuda_launch_norm_stats_sums(const fut_cuda_slabs *s, const float *partial, double *sums, cudaStream_t stream)
+{
+    return FUT_LAUNCH_SYNC(join_stats, dim3(act_ceil_div(s->channels, JOIN_CHANNELS)), dim3(JOIN_CHANNELS, JOIN_LANES), 0, stream, *s, 0.0,
+                           partial, norm_stats_out{}, sums);
+}
+
+extern "C" cudaError_t fut_cuda_launch_norm_stats_take(int64_t channels, int64_t count, double eps, const double *sums, float *mean,
+                                                       float *mean_low, float *inv, float *batch_mean, float *batch_variance,
+                                                       cudaStream_t stream)
+{
+    return FUT_LAUNCH(take_stats, dim3(act_ceil_div(channels, FUT_CUDA_BLOCK)), dim3(FUT_CUDA_BLOCK), 0, stream, channels,
+                      static_cast<double>(count), eps, sums, (norm_stats_out{mean, mean_low, inv, batch_mean, batch_variance}));
+}
+
+extern "C" cudaError_t fut_cuda_launch_round(int64_t count, const double *from, float *to, cudaStream_t stream)
+{
+    return FUT_LAUNCH(round_each, dim3(act_ceil_div(count, FUT_CUDA_BLOCK)), dim3(FUT_CUDA_BLOCK), 0, stream, count, from, to);
 }
 
 /* launch(kernel<T, V, kind>) of the kind that fits. */
@@ -320,12 +375,13 @@ extern "C" cudaError_t fut_cuda_launch_norm_sums(const fut_cuda_slabs *s, fut_dt
 }
 
 extern "C" cudaError_t fut_cuda_launch_norm_sums_join(const fut_cuda_slabs *s, const fut_cuda_norm *norm, const float *partial,
-                                                      float *dgamma, float *dbeta, float *dslope, cudaStream_t stream)
+                                                      float *dgamma, float *dbeta, float *dslope, double *sums, cudaStream_t stream)
 {
     const dim3 grid(act_ceil_div(s->channels, JOIN_CHANNELS)), block(JOIN_CHANNELS, JOIN_LANES);
     if (norm->act == FUT_ACT_PRELU)
-        return FUT_LAUNCH_SYNC((join_sums<true>), grid, block, 0, stream, *s, norm->mean_low, norm->inv, partial, dgamma, dbeta, dslope);
-    return FUT_LAUNCH_SYNC((join_sums<false>), grid, block, 0, stream, *s, norm->mean_low, norm->inv, partial, dgamma, dbeta, dslope);
+        return FUT_LAUNCH_SYNC((join_sums<true>), grid, block, 0, stream, *s, norm->mean_low, norm->inv, partial, dgamma, dbeta, dslope,
+                               sums);
+    return FUT_LAUNCH_SYNC((join_sums<false>), grid, block, 0, stream, *s, norm->mean_low, norm->inv, partial, dgamma, dbeta, dslope, sums);
 }
 
 extern "C" cudaError_t fut_cuda_launch_norm_grad(const fut_cuda_slabs *s, fut_dtype dtype, const fut_cuda_norm *norm, const float *dgamma,
