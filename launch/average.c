@@ -130,6 +130,21 @@ static fut_status read_batch(fut_average *a, int64_t batch)
     return st;
 }
 
+/* Forwards in lockstep leave every shard's statistics in its slot. */
+static fut_status forward_lockstep(fut_average *a)
+{
+    fut_engine *g = a->engine;
+    int64_t photo = g->config->data.size * g->config->data.size * 3;
+    fut_net_shard *shards = fut_lockstep_shards(g->lockstep);
+    const uint8_t *rgb = a->rgb;
+    for (int s = g->my_first; s < g->my_end; s++) {
+        int64_t n = shard_size(g, s);
+        shards[s - g->my_first] = (fut_net_shard){.slot = s - g->my_first, .n = n, .rgb = rgb, .embeddings = a->embeddings};
+        rgb += n * photo;
+    }
+    return fut_net_forward_lockstep(g->net, shards, g->my_end - g->my_first, g->config->train.batch, fut_lockstep_join(g->lockstep));
+}
+
 /* Statistics of one batch, the mean over its shards, join the mean over the batches before it. */
 static fut_status take_batch(fut_average *a, int64_t batch)
 {
@@ -137,12 +152,14 @@ static fut_status take_batch(fut_average *a, int64_t batch)
     int64_t photo = g->config->data.size * g->config->data.size * 3;
     const uint8_t *rgb = a->rgb;
     const void *sum = NULL;
+    if (g->lockstep != NULL) FUT_TRY(forward_lockstep(a));
     for (int s = g->my_first; s < g->my_end; s++) {
+        int slot = g->lockstep != NULL ? s - g->my_first : 0;
         int64_t n = shard_size(g, s);
         void *leaf = NULL;
-        FUT_TRY(fut_net_forward(g->net, s - g->my_first, n, rgb, a->embeddings));
+        if (g->lockstep == NULL) FUT_TRY(fut_net_forward(g->net, slot, n, rgb, a->embeddings));
         FUT_TRY(fut_tree_begin_leaf(a->tree, s, &leaf));
-        FUT_TRY(fut_net_take_batch_stats(g->net, s - g->my_first, n, leaf));
+        FUT_TRY(fut_net_take_batch_stats(g->net, slot, n, leaf));
         FUT_TRY(fut_tree_leaf_ready(a->tree, 0, "statistics"));
         rgb += n * photo;
     }

@@ -5,6 +5,7 @@
 #include "core/loss/loss.h"
 #include "core/miner/miner.h"
 #include "core/nn/graph.h"
+#include "core/nn/net.h"
 #include "core/optim/optim.h"
 #include "core/sched/sched.h"
 #include "data/augment.h"
@@ -15,6 +16,7 @@
 static const char *const normalize_names[] = {"imagenet", "half", "dataset", NULL};
 static const char *const precision_names[] = {"f32", "tf32", "bf16", "f16", NULL};
 static const char *const embedding_norm_names[] = {"auto", "none", "batch_norm", NULL};
+static const char *const batch_norm_names[] = {"shard", "global", NULL};
 static const char *const sampler_names[] = {"m_per_class", NULL};
 static const char *const decay_of_names[] = {"all", "weights", NULL};
 static const char *const evaluated_names[] = {"ema", "weights", NULL};
@@ -38,6 +40,8 @@ static const fut_opt model_options[] = {
     FUT_OPT_I64(fut_config_model, embedding, "512", 2, 8192, "values", "length of an embedding"),
     FUT_OPT_ENUM(fut_config_model, embedding_norm, "auto", embedding_norm_names,
                  "batch norm on the embeddings; auto: where the network's own definition has one (iresnet, mobilefacenet)"),
+    FUT_OPT_ENUM(fut_config_model, batch_norm, "shard", batch_norm_names,
+                 "what the statistics of a training batch norm are of: a shard's photos, or the global batch's (as SyncBatchNorm)"),
     FUT_OPT_STRING(fut_config_model, weights, "", "safetensors file with the network's names to start from; empty: random"),
     FUT_OPT_END,
 };
@@ -129,6 +133,10 @@ static fut_status check_fields(const fut_config *config)
         config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
         "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm: use a larger batch or fewer shards",
         (long long)config->train.batch, (long long)shards);
+    FUT_CHECK(
+        config->model.batch_norm == FUT_BATCH_NORM_SHARD || config->train.recompute != FUT_RECOMPUTE_ALWAYS, FUT_ERR_CONFIG,
+        "train.recompute: true with model.batch_norm: global: statistics over the global batch need every shard's activations at every "
+        "layer, so one shard cannot be computed again alone. Use model.batch_norm: shard, or train.recompute: auto");
     FUT_CHECK(sampler->batch_size == 0 || sampler->batch_size % sampler->m == 0, FUT_ERR_CONFIG,
               "sampler.batch_size %lld is not a multiple of sampler.m %lld", (long long)sampler->batch_size, (long long)sampler->m);
     FUT_CHECK(sampler->batch_size <= sampler->length, FUT_ERR_CONFIG, "sampler.batch_size %lld is larger than sampler.length %lld",

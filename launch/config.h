@@ -28,6 +28,7 @@ typedef struct fut_config_model {
     fut_opt_text backbone;
     int64_t embedding;
     int embedding_norm; /* fut_embedding_norm */
+    int batch_norm;     /* fut_batch_norm */
     fut_opt_text weights;
 } fut_config_model;
 

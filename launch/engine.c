@@ -25,17 +25,65 @@ static int slot_of(const fut_engine *g, int shard)
     return fut_engine_recomputes(g) ? 0 : shard - g->my_first;
 }
 
-static fut_status forward_shard(fut_engine *g, const fut_inputs *in, int shard)
+static float *de_of(const fut_engine *g, int shard)
+{
+    return g->lockstep == NULL ? g->de : g->de + (shard - g->my_first) * fut_engine_largest_shard(g) * g->dim;
+}
+
+static fut_net_shard shard_of(const fut_engine *g, const fut_inputs *in, int shard)
 {
     int64_t photo = g->config->data.size * g->config->data.size * 3;
     int64_t first = in->shard_first[shard];
-    const uint8_t *rgb = in->rgb + (first - in->shard_first[g->my_first]) * photo;
-    return fut_net_forward(g->net, slot_of(g, shard), shard_rows(in, shard), rgb, g->e_dealt + first * g->dim);
+    return (fut_net_shard){.slot = slot_of(g, shard),
+                           .n = shard_rows(in, shard),
+                           .rgb = in->rgb + (first - in->shard_first[g->my_first]) * photo,
+                           .embeddings = g->e_dealt + first * g->dim,
+                           .d_embeddings = de_of(g, shard)};
+}
+
+static fut_status forward_shard(fut_engine *g, const fut_inputs *in, int shard)
+{
+    fut_net_shard s = shard_of(g, in, shard);
+    return fut_net_forward(g->net, s.slot, s.n, s.rgb, s.embeddings);
+}
+
+/* The sums of a batch norm in lockstep: what waits for other ranks is not the section's around it. */
+typedef struct timed_join {
+    fut_engine *engine;
+    fut_step_timer *timer;
+    fut_section around;
+} timed_join;
+
+static fut_status join_leaf(void *context, int64_t count, int i, double **leaf_out)
+{
+    const fut_net_join *join = fut_lockstep_join(((const timed_join *)context)->engine->lockstep);
+    return join->leaf(join->context, count, i, leaf_out);
+}
+
+static fut_status join_total(void *context, int64_t count, const double **total_out)
+{
+    const timed_join *timed = context;
+    const fut_net_join *join = fut_lockstep_join(timed->engine->lockstep);
+    lap(timed->engine, timed->timer, timed->around);
+    FUT_TRY(join->total(join->context, count, total_out));
+    lap(timed->engine, timed->timer, FUT_SECTION_REDUCE);
+    return FUT_OK;
+}
+
+static fut_status forward_lockstep(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
+{
+    timed_join timed = {.engine = g, .timer = timer, .around = FUT_SECTION_FORWARD};
+    fut_net_join join = {.leaf = join_leaf, .total = join_total, .context = &timed};
+    fut_net_shard *shards = fut_lockstep_shards(g->lockstep);
+    for (int s = g->my_first; s < g->my_end; s++)
+        shards[s - g->my_first] = shard_of(g, in, s);
+    return fut_net_forward_lockstep(g->net, shards, g->my_end - g->my_first, in->n, &join);
 }
 
 /* From the last shard to the first, whose activations are then there for the first backward, recomputed or not. */
-static fut_status forward(fut_engine *g, const fut_inputs *in)
+static fut_status forward(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
+    if (g->lockstep != NULL) return forward_lockstep(g, in, timer);
     for (int s = g->my_end - 1; s >= g->my_first; s--)
         FUT_TRY(forward_shard(g, in, s));
     return FUT_OK;
@@ -104,14 +152,15 @@ static fut_status loss_grad(fut_engine *g, const fut_inputs *in, int shard, void
     int64_t n = shard_rows(in, shard);
     int64_t params = fut_net_loss_param_count(g->net);
     void *dparams = params > 0 ? fut_net_loss_part(g->net, leaf) : NULL;
-    FUT_TRY(fut_loss_grad(g->loss, n, in->row + in->shard_first[shard], g->loss_total, g->de, dparams));
+    float *de = de_of(g, shard);
+    FUT_TRY(fut_loss_grad(g->loss, n, in->row + in->shard_first[shard], g->loss_total, de, dparams));
     if (g->config->precision != FUT_PRECISION_F16) return FUT_OK;
     if (params > 0) FUT_TRY(bk->scale_gradient(bk, params, FUT_F32, g->optim->control, dparams, NULL));
-    return bk->scale_gradient(bk, n * g->dim, FUT_F32, g->optim->control, g->de, NULL);
+    return bk->scale_gradient(bk, n * g->dim, FUT_F32, g->optim->control, de, NULL);
 }
 
 /* Gradient of every shard of mine, written into the tree, which sums it bucket by bucket while the backward goes on. */
-static fut_status backward(fut_engine *g, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
+static fut_status backward_in_turn(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     backward_pass pass = {.engine = g, .timer = timer};
     fut_net_progress progress = {.ready = leaf_ready, .context = &pass};
@@ -125,6 +174,40 @@ static fut_status backward(fut_engine *g, const fut_inputs *in, const void **lea
         FUT_TRY(fut_net_backward(g->net, slot_of(g, s), shard_rows(in, s), g->de, leaf, &progress));
         lap(g, timer, FUT_SECTION_BACKWARD);
     }
+    return FUT_OK;
+}
+
+/* The same, layer by layer: one shard writes into the tree, several into leaves of their own, which then go in turn. */
+static fut_status backward_lockstep(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
+{
+    backward_pass pass = {.engine = g, .timer = timer};
+    fut_net_progress progress = {.ready = leaf_ready, .context = &pass};
+    timed_join timed = {.engine = g, .timer = timer, .around = FUT_SECTION_BACKWARD};
+    fut_net_join join = {.leaf = join_leaf, .total = join_total, .context = &timed};
+    fut_net_shard *shards = fut_lockstep_shards(g->lockstep);
+    int mine = g->my_end - g->my_first;
+    int64_t leaf_count = fut_net_leaf_count(g->net);
+    void *leaf = NULL;
+    if (mine == 1) FUT_TRY(fut_tree_begin_leaf(g->tree, g->my_first, &leaf));
+    for (int k = 0; k < mine; k++) {
+        shards[k] = shard_of(g, in, g->my_first + k);
+        shards[k].leaf = mine == 1 ? leaf : g->leaves + k * leaf_count;
+        FUT_TRY(loss_grad(g, in, g->my_first + k, shards[k].leaf));
+    }
+    lap(g, timer, FUT_SECTION_LOSS);
+    FUT_TRY(fut_net_backward_lockstep(g->net, shards, mine, in->n, &join, mine == 1 ? &progress : NULL));
+    for (int k = 0; k < mine && mine > 1; k++) {
+        FUT_TRY(fut_tree_begin_leaf(g->tree, g->my_first + k, &leaf));
+        FUT_TRY(g->bk->copy(g->bk, leaf, shards[k].leaf, (size_t)leaf_count * sizeof(float), NULL));
+        FUT_TRY(leaf_ready(&pass, 0));
+    }
+    lap(g, timer, FUT_SECTION_BACKWARD);
+    return FUT_OK;
+}
+
+static fut_status backward(fut_engine *g, const fut_inputs *in, const void **leaf_sum_out, fut_step_timer *timer)
+{
+    FUT_TRY(g->lockstep != NULL ? backward_lockstep(g, in, timer) : backward_in_turn(g, in, timer));
     FUT_TRY(mark(g, FUT_MARK_COMPUTED));
     FUT_TRY(fut_tree_finish(g->tree, leaf_sum_out, "gradients"));
     return mark(g, FUT_MARK_REDUCED);
@@ -148,7 +231,7 @@ static fut_status work(fut_engine *g, const fut_inputs *in, fut_step_timer *time
 {
     const void *leaf_sum = NULL;
     enter(g, FUT_PHASE_FORWARD);
-    FUT_TRY(forward(g, in));
+    FUT_TRY(forward(g, in, timer));
     lap(g, timer, FUT_SECTION_FORWARD);
     enter(g, FUT_PHASE_GATHER);
     FUT_TRY(gather(g, in));

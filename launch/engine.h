@@ -13,6 +13,7 @@
 #include "dist/comm.h"
 #include "dist/reduce.h"
 #include "launch/feed.h"
+#include "launch/lockstep.h"
 #include "launch/model.h"
 #include "launch/step_report.h"
 #include "launch/vitals.h"
@@ -64,14 +65,16 @@ typedef struct fut_engine {
     fut_net *net;
     fut_loss *loss;
     fut_optim *optim;
-    fut_tree *tree;      /* sums leaves over shards */
-    fut_tree *loss_tree; /* sums what shards spread; NULL unless the loss spreads */
+    fut_tree *tree;         /* sums leaves over shards */
+    fut_tree *loss_tree;    /* sums what shards spread; NULL unless the loss spreads */
+    fut_lockstep *lockstep; /* NULL: batch norm is over a shard */
 
     /* device memory of a step */
     int64_t dim;               /* of an embedding */
     float *e_dealt;            /* [batch, dim] embeddings in dealt order: mine, then everybody's */
     float *e;                  /* [batch, dim] in the sampler's order */
-    float *de;                 /* [largest shard, dim] */
+    float *de;                 /* [largest shard, dim]; in lockstep one for each of my shards */
+    float *leaves;             /* in lockstep, [my shards][leaf_count]; NULL with one shard, which writes into the tree */
     double *loss_rows;         /* [shards, sums + 1]: fut_step_outcome.sums of each shard */
     double *loss_total;        /* [sums + 1] */
     fut_step_scalars *scalars; /* one */

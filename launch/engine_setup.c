@@ -96,7 +96,9 @@ static fut_status say_what_fits(const fut_engine *g, int64_t n, int slots, const
     double needed = activations(memory, slots);
     if (room < 0) room = 0;
     double fits = (double)n * room / needed;
-    if (slots == 1)
+    if (g->lockstep != NULL)
+        (void)snprintf(remedy, sizeof remedy, "use model.batch_norm: shard, which can keep one shard's at a time");
+    else if (slots == 1)
         (void)snprintf(remedy, sizeof remedy, "use more train.shards (now %d): train.recompute keeps one shard's at a time", g->shards);
     else if (activations(memory, 1) <= room)
         (void)snprintf(remedy, sizeof remedy, "use train.recompute: true, which keeps one shard's at a time, %.2f GiB",
@@ -138,7 +140,8 @@ static fut_status decide_slots(fut_engine *g)
     FUT_TRY(st);
     double room = room_left(g);
     bool all_fit = activations(&memory, mine) <= room;
-    int slots = recompute == FUT_RECOMPUTE_ALWAYS || (recompute == FUT_RECOMPUTE_AUTO && !all_fit) ? 1 : mine;
+    bool recomputes = recompute == FUT_RECOMPUTE_ALWAYS || (recompute == FUT_RECOMPUTE_AUTO && !all_fit);
+    int slots = recomputes && g->lockstep == NULL ? 1 : mine;
     if (activations(&memory, slots) > room) return say_what_fits(g, n, slots, &memory, room);
     g->slots = slots;
     if (fut_engine_recomputes(g))
@@ -215,9 +218,18 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
     if (fut_loss_spreads(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
     size_t columns = (size_t)FUT_LOSS_SUMS + 1;
+    int at_once = 1; /* shards that go through the backward together */
+    if (config->model.batch_norm == FUT_BATCH_NORM_GLOBAL) {
+        at_once = g->my_end - g->my_first;
+        FUT_TRY(fut_lockstep_create(g->net, g->device_comm, g->shards, g->my_first, g->my_end, &g->lockstep));
+    }
+    if (at_once > 1) {
+        size_t reals = (size_t)fut_net_leaf_count(g->net) * (size_t)at_once;
+        FUT_TRY(bk->alloc(bk, reals * sizeof(float), (void **)&g->leaves));
+    }
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e_dealt));
     FUT_TRY(bk->alloc(bk, (size_t)(batch * g->dim) * sizeof(float), (void **)&g->e));
-    FUT_TRY(bk->alloc(bk, (size_t)(fut_engine_largest_shard(g) * g->dim) * sizeof(float), (void **)&g->de));
+    FUT_TRY(bk->alloc(bk, (size_t)(at_once * fut_engine_largest_shard(g) * g->dim) * sizeof(float), (void **)&g->de));
     FUT_TRY(bk->alloc(bk, (size_t)g->shards * columns * sizeof(double), (void **)&g->loss_rows));
     FUT_TRY(bk->alloc(bk, columns * sizeof(double), (void **)&g->loss_total));
     FUT_TRY(bk->alloc(bk, sizeof *g->scalars, (void **)&g->scalars));
@@ -259,7 +271,7 @@ fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut
 static void free_step_memory(fut_engine *g)
 {
     fut_backend *bk = g->bk;
-    void *device[] = {g->e_dealt, g->e, g->de, g->loss_rows, g->loss_total, g->scalars};
+    void *device[] = {g->e_dealt, g->e, g->de, g->leaves, g->loss_rows, g->loss_total, g->scalars};
     void *host[] = {g->host_scalars, g->outcomes};
     for (size_t i = 0; i < sizeof device / sizeof *device; i++)
         if (device[i] != NULL) bk->free(bk, device[i]);
@@ -282,6 +294,7 @@ void fut_engine_destroy(fut_engine **engine)
     if (g->bk != NULL) free_step_memory(g);
     fut_tree_destroy(&g->tree);
     fut_tree_destroy(&g->loss_tree);
+    fut_lockstep_destroy(&g->lockstep);
     fut_optim_destroy(&g->optim);
     fut_loss_destroy(&g->loss);
     fut_net_destroy(&g->net);

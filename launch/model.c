@@ -58,6 +58,7 @@ fut_status fut_model_create(const fut_config *config, const fut_model_place *pla
     fut_net_spec spec = {.backbone = config->model.backbone,
                          .embedding = config->model.embedding,
                          .embedding_norm = config->model.embedding_norm,
+                         .batch_norm = config->model.batch_norm,
                          .size = config->data.size,
                          .dtype = activation_dtype(config->precision),
                          .real = FUT_F32};

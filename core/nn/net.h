@@ -27,11 +27,15 @@ typedef struct fut_net fut_net;
 /* Batch norm on the embeddings, as torch.nn.BatchNorm1d with eps 1e-5: as the backbone's definition has it, without, or with. */
 typedef enum fut_embedding_norm { FUT_EMBEDDING_NORM_OWN, FUT_EMBEDDING_NORM_NONE, FUT_EMBEDDING_NORM_BATCH } fut_embedding_norm;
 
+/* What a training batch norm's statistics are of: each shard's images, or all shards'. */
+typedef enum fut_batch_norm { FUT_BATCH_NORM_SHARD, FUT_BATCH_NORM_GLOBAL } fut_batch_norm;
+
 typedef struct fut_net_spec {
     const char *backbone;   /* a row of backbones.def: "tf_efficientnetv2_b0" */
     int64_t embedding;      /* d */
     int64_t size;           /* image height and width */
     int embedding_norm;     /* fut_embedding_norm; 0 is the backbone's own */
+    int batch_norm;         /* fut_batch_norm: global plans for fut_net_forward_lockstep, where a shard keeps all its memory to itself */
     fut_dtype dtype;        /* of activations */
     fut_dtype real;         /* f32; f64 on ref */
     double mean[3], std[3]; /* of the normalisation */
@@ -102,6 +106,29 @@ typedef struct fut_net_progress {
  * parameters must not have changed since. progress may be NULL. */
 fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out,
                             const fut_net_progress *progress) FUT_MUST_CHECK;
+/* A shard of this rank in a step whose shards go through the network together, layer by layer. */
+typedef struct fut_net_shard {
+    int slot;
+    int64_t n;
+    const uint8_t *rgb;       /* forward: as in fut_net_forward */
+    void *embeddings;         /* forward, out */
+    const void *d_embeddings; /* backward: as in fut_net_backward */
+    void *leaf;               /* backward, out */
+} fut_net_shard;
+/* How a batch norm's sums are added over all shards, of all ranks. */
+typedef struct fut_net_join {
+    /* Where shard i of this rank, i = 0, 1, ..., writes its `count` sums (f64, device); the call says that shard i - 1 has. */
+    fut_status (*leaf)(void *context, int64_t count, int i, double **leaf_out);
+    /* All shards of this rank have written: the sums over all shards, until the next leaf. Collective. */
+    fut_status (*total)(void *context, int64_t count, const double **total_out);
+    void *context;
+} fut_net_join;
+/* fut_net_forward and fut_net_backward of all shards of this rank with batch norm over all `images` of all shards (torch.nn.SyncBatchNorm).
+ * progress is told when every leaf is complete from `first` on. Collective, in so far as join is. */
+fut_status fut_net_forward_lockstep(fut_net *net, const fut_net_shard *shards, int count, int64_t images,
+                                    const fut_net_join *join) FUT_MUST_CHECK;
+fut_status fut_net_backward_lockstep(fut_net *net, const fut_net_shard *shards, int count, int64_t images, const fut_net_join *join,
+                                     const fut_net_progress *progress) FUT_MUST_CHECK;
 /* stats_out: [stat_count] real, device: the batch means and unbiased variances of a slot's forward, which is used up, as by a backward. */
 fut_status fut_net_take_batch_stats(fut_net *net, int slot, int64_t n, void *stats_out) FUT_MUST_CHECK;
 /* running = (1 - momentum) running + momentum * (sum / shards), from the second part of the tree-summed leaf, unless control says that the

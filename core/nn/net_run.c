@@ -132,23 +132,28 @@ static fut_status clear_frozen(const walk *w, int node, const fut_op_args *args)
     return FUT_OK;
 }
 
-static fut_status walk_forward(const walk *w, const uint8_t *rgb)
+static fut_status begin_forward(const walk *w, const uint8_t *rgb)
 {
     const fut_net *net = w->net;
-    fut_backend *bk = net->bk;
-    FUT_TRY(bk->images(bk, fut_plan_shape(net->graph, 0, w->plan->n), net->spec.dtype, rgb, net->spec.mean, net->spec.std,
-                       resolve(w, w->plan->images), NULL));
-    for (int i = 0; i < w->plan->node_count; i++) {
-        fut_op *op = w->plan->nodes[i].op;
-        fut_op_args args;
-        bind_node(w, i, &args);
-        if (!op)
-            FUT_TRY(immediate_forward(w, i, &args));
-        else if (!w->plan->training && op->ops->forward_eval)
-            FUT_TRY(op->ops->forward_eval(op, &args));
-        else
-            FUT_TRY(op->ops->forward(op, &args));
-    }
+    fut_shape4 shape = fut_plan_shape(net->graph, 0, w->plan->n);
+    return net->bk->images(net->bk, shape, net->spec.dtype, rgb, net->spec.mean, net->spec.std, resolve(w, w->plan->images), NULL);
+}
+
+static fut_status forward_node(const walk *w, int node)
+{
+    fut_op *op = w->plan->nodes[node].op;
+    fut_op_args args;
+    bind_node(w, node, &args);
+    if (!op) return immediate_forward(w, node, &args);
+    if (!w->plan->training && op->ops->forward_eval) return op->ops->forward_eval(op, &args);
+    return op->ops->forward(op, &args);
+}
+
+static fut_status walk_forward(const walk *w, const uint8_t *rgb)
+{
+    FUT_TRY(begin_forward(w, rgb));
+    for (int i = 0; i < w->plan->node_count; i++)
+        FUT_TRY(forward_node(w, i));
     return FUT_OK;
 }
 
@@ -174,8 +179,9 @@ static int64_t unfinished_end(const fut_graph *graph, int node)
 }
 
 /* Values that a node's backward reads and that were not kept. */
-static fut_status make_again(const walk *w, const fut_plan_node *reader)
+static fut_status make_again(const walk *w, int node)
 {
+    const fut_plan_node *reader = &w->plan->nodes[node];
     for (int k = 0; k < reader->agains; k++) {
         fut_op *op = w->plan->nodes[reader->again[k]].op;
         fut_op_args args;
@@ -185,23 +191,40 @@ static fut_status make_again(const walk *w, const fut_plan_node *reader)
     return FUT_OK;
 }
 
+/* What follows a node's own backward: gradients that are not wanted, and those that come from two places. */
+static fut_status finish_backward(const walk *w, int node, const fut_op_args *args)
+{
+    const fut_plan_node *p = &w->plan->nodes[node];
+    FUT_TRY(clear_frozen(w, node, args));
+    FUT_TRY(add(w, &p->sum_x));
+    return add(w, &p->sum_residual);
+}
+
+static fut_status backward_node(const walk *w, int node)
+{
+    fut_op *op = w->plan->nodes[node].op;
+    fut_op_args args;
+    FUT_TRY(make_again(w, node));
+    bind_node(w, node, &args);
+    if (!op) {
+        FUT_TRY(immediate_backward(w, node, &args));
+    } else {
+        if (args.dx) FUT_TRY(op->ops->backward_data(op, &args));
+        if (op->ops->backward_params) FUT_TRY(op->ops->backward_params(op, &args));
+    }
+    return finish_backward(w, node, &args);
+}
+
+static fut_status tell_progress(const fut_net *net, int node, const fut_net_progress *progress)
+{
+    return progress ? progress->ready(progress->context, unfinished_end(net->graph, node)) : FUT_OK;
+}
+
 static fut_status walk_backward(const walk *w, const fut_net_progress *progress)
 {
     for (int i = w->plan->node_count - 1; i >= 0; i--) {
-        const fut_plan_node *p = &w->plan->nodes[i];
-        fut_op_args args;
-        FUT_TRY(make_again(w, p));
-        bind_node(w, i, &args);
-        if (!p->op) {
-            FUT_TRY(immediate_backward(w, i, &args));
-        } else {
-            if (args.dx) FUT_TRY(p->op->ops->backward_data(p->op, &args));
-            if (p->op->ops->backward_params) FUT_TRY(p->op->ops->backward_params(p->op, &args));
-        }
-        FUT_TRY(clear_frozen(w, i, &args));
-        FUT_TRY(add(w, &p->sum_x));
-        FUT_TRY(add(w, &p->sum_residual));
-        if (progress) FUT_TRY(progress->ready(progress->context, unfinished_end(w->net->graph, i)));
+        FUT_TRY(backward_node(w, i));
+        FUT_TRY(tell_progress(w->net, i, progress));
     }
     return FUT_OK;
 }
@@ -214,19 +237,47 @@ static fut_status find_slot(fut_net *net, int slot, fut_slot **slot_out)
     return FUT_OK;
 }
 
-fut_status fut_net_forward(fut_net *net, int slot_index, int64_t n, const uint8_t *rgb, void *embeddings_out)
+/* The walk of a shard through its forward or, with a leaf, its backward. */
+static fut_status shard_walk(fut_net *net, const fut_net_shard *shard, bool backward, walk *walk_out)
 {
     fut_slot *slot = NULL;
     fut_plan *plan = NULL;
-    FUT_TRY(find_slot(net, slot_index, &slot));
-    FUT_TRY(fut_net_find_plan(net, n, true, &plan));
+    FUT_TRY(find_slot(net, shard->slot, &slot));
+    FUT_TRY(fut_net_find_plan(net, shard->n, true, &plan));
+    *walk_out = (walk){.net = net, .plan = plan, .slot = slot->memory, .caller = shard->embeddings};
+    if (!backward) return FUT_OK;
+    walk_out->caller = (void *)shard->d_embeddings; /* only read, like every dy */
+    walk_out->leaf = shard->leaf;
+    return FUT_OK;
+}
+
+/* Empty a shard's slot, make it large enough, and get the parameters into the layers. */
+static fut_status open_slot(fut_net *net, const fut_net_shard *shard)
+{
+    fut_slot *slot = NULL;
+    fut_plan *plan = NULL;
+    FUT_TRY(find_slot(net, shard->slot, &slot));
+    FUT_TRY(fut_net_find_plan(net, shard->n, true, &plan));
     slot->filled = NULL;
     FUT_TRY(fut_net_grow_slot(net, slot, plan->region_bytes[FUT_REGION_SLOT]));
-    FUT_TRY(prepare(net, plan));
-    walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = embeddings_out};
+    return prepare(net, plan);
+}
+
+/* The shard's forward is in its slot. */
+static void fill_slot(fut_net *net, const fut_net_shard *shard, const fut_plan *plan)
+{
+    net->slots[shard->slot].filled = plan;
+    net->slots[shard->slot].version = net->version;
+}
+
+fut_status fut_net_forward(fut_net *net, int slot, int64_t n, const uint8_t *rgb, void *embeddings_out)
+{
+    fut_net_shard shard = {.slot = slot, .n = n, .rgb = rgb, .embeddings = embeddings_out};
+    walk w;
+    FUT_TRY(open_slot(net, &shard));
+    FUT_TRY(shard_walk(net, &shard, false, &w));
     FUT_TRY(walk_forward(&w, rgb));
-    slot->filled = plan;
-    slot->version = net->version;
+    fill_slot(net, &shard, w.plan);
     return FUT_OK;
 }
 
@@ -239,19 +290,17 @@ fut_status fut_net_forward_eval(fut_net *net, int64_t n, const uint8_t *rgb, voi
     return walk_forward(&w, rgb);
 }
 
-/* The plan of the forward that a slot holds, which is used up. */
-static fut_status take_forward(fut_net *net, int slot_index, int64_t n, fut_slot **slot_out, const fut_plan **plan_out)
+/* Use up the forward that a shard's slot holds. */
+static fut_status take_forward(fut_net *net, const fut_net_shard *shard)
 {
     fut_slot *slot = NULL;
-    FUT_TRY(find_slot(net, slot_index, &slot));
+    FUT_TRY(find_slot(net, shard->slot, &slot));
     const fut_plan *plan = slot->filled;
-    FUT_CHECK(plan && plan->n == n, FUT_ERR_INTERNAL, "backward of %lld images in slot %d, which holds the forward of %lld", (long long)n,
-              slot_index, (long long)(plan ? plan->n : 0));
+    FUT_CHECK(plan && plan->n == shard->n, FUT_ERR_INTERNAL, "backward of %lld images in slot %d, which holds the forward of %lld",
+              (long long)shard->n, shard->slot, (long long)(plan ? plan->n : 0));
     FUT_CHECK(slot->version == net->version, FUT_ERR_INTERNAL, "parameters changed between the forward and the backward of slot %d",
-              slot_index);
+              shard->slot);
     slot->filled = NULL;
-    *slot_out = slot;
-    *plan_out = plan;
     return FUT_OK;
 }
 
@@ -262,25 +311,114 @@ static fut_status copy_batch_stats(const walk *w, void *stats_out)
     return net->bk->copy(net->bk, stats_out, resolve(w, w->plan->batch), bytes, NULL);
 }
 
-fut_status fut_net_backward(fut_net *net, int slot_index, int64_t n, const void *d_embeddings, void *leaf_out,
-                            const fut_net_progress *progress)
+/* A shard's walk back, its statistics already in the leaf. */
+static fut_status begin_backward(fut_net *net, const fut_net_shard *shard, walk *walk_out)
 {
-    fut_slot *slot = NULL;
-    const fut_plan *plan = NULL;
-    FUT_TRY(take_forward(net, slot_index, n, &slot, &plan));
-    /* The embeddings' gradient is only read, like every dy. */
-    walk w = {.net = net, .plan = plan, .slot = slot->memory, .caller = (void *)d_embeddings, .leaf = leaf_out};
-    FUT_TRY(copy_batch_stats(&w, (char *)leaf_out + (size_t)net->graph->param_count * fut_dtype_size(net->spec.real)));
+    FUT_TRY(take_forward(net, shard));
+    FUT_TRY(shard_walk(net, shard, true, walk_out));
+    return copy_batch_stats(walk_out, (char *)shard->leaf + (size_t)fut_net_param_count(net) * fut_dtype_size(net->spec.real));
+}
+
+fut_status fut_net_backward(fut_net *net, int slot, int64_t n, const void *d_embeddings, void *leaf_out, const fut_net_progress *progress)
+{
+    fut_net_shard shard = {.slot = slot, .n = n, .d_embeddings = d_embeddings, .leaf = leaf_out};
+    walk w;
+    FUT_TRY(begin_backward(net, &shard, &w));
     return walk_backward(&w, progress);
 }
 
-fut_status fut_net_take_batch_stats(fut_net *net, int slot_index, int64_t n, void *stats_out)
+fut_status fut_net_take_batch_stats(fut_net *net, int slot, int64_t n, void *stats_out)
 {
-    fut_slot *slot = NULL;
-    const fut_plan *plan = NULL;
-    FUT_TRY(take_forward(net, slot_index, n, &slot, &plan));
-    walk w = {.net = net, .plan = plan, .slot = slot->memory};
+    fut_net_shard shard = {.slot = slot, .n = n};
+    walk w;
+    FUT_TRY(take_forward(net, &shard));
+    FUT_TRY(shard_walk(net, &shard, false, &w));
     return copy_batch_stats(&w, stats_out);
+}
+
+/* ---- several shards, layer by layer ---------------------------------------------------------------------------------------------- */
+
+/* The shards of a lockstep and the direction they go in. */
+typedef struct lockstep {
+    fut_net *net;
+    const fut_net_shard *shards;
+    int count;
+    int64_t images; /* of all shards, of all ranks */
+    const fut_net_join *join;
+    bool backward;
+} lockstep;
+
+/* Half of a batch norm of every shard: up to its sums, or from the sums of all shards on. */
+static fut_status norm_half(const lockstep *l, int node, int64_t count, const double *total)
+{
+    for (int k = 0; k < l->count; k++) {
+        walk w;
+        fut_op_args args;
+        FUT_TRY(shard_walk(l->net, &l->shards[k], l->backward, &w));
+        fut_op *op = w.plan->nodes[node].op;
+        bind_node(&w, node, &args);
+        args.images = l->images;
+        if (!total) {
+            if (l->backward) FUT_TRY(make_again(&w, node));
+            FUT_TRY(l->join->leaf(l->join->context, count, k, &args.sums));
+            FUT_TRY((l->backward ? op->ops->backward_sums : op->ops->forward_sums)(op, &args));
+            continue;
+        }
+        args.sums = (double *)total; /* only read */
+        FUT_TRY((l->backward ? op->ops->backward_joined : op->ops->forward_joined)(op, &args));
+        if (l->backward) FUT_TRY(finish_backward(&w, node, &args));
+    }
+    return FUT_OK;
+}
+
+static fut_status lockstep_node(const lockstep *l, int node)
+{
+    const fut_graph *graph = l->net->graph;
+    if (graph->nodes[node].kind == FUT_NODE_NORM_ACT) {
+        int64_t count = graph->values[graph->nodes[node].x].shape.c * (l->backward ? FUT_NORM_GRADIENT_SUMS : FUT_NORM_SUMS);
+        const double *total = NULL;
+        FUT_TRY(norm_half(l, node, count, NULL));
+        FUT_TRY(l->join->total(l->join->context, count, &total));
+        return norm_half(l, node, count, total);
+    }
+    for (int k = 0; k < l->count; k++) {
+        walk w;
+        FUT_TRY(shard_walk(l->net, &l->shards[k], l->backward, &w));
+        FUT_TRY(l->backward ? backward_node(&w, node) : forward_node(&w, node));
+    }
+    return FUT_OK;
+}
+
+fut_status fut_net_forward_lockstep(fut_net *net, const fut_net_shard *shards, int count, int64_t images, const fut_net_join *join)
+{
+    lockstep l = {.net = net, .shards = shards, .count = count, .images = images, .join = join};
+    walk w;
+    for (int k = 0; k < count; k++) {
+        FUT_TRY(open_slot(net, &shards[k]));
+        FUT_TRY(shard_walk(net, &shards[k], false, &w));
+        FUT_TRY(begin_forward(&w, shards[k].rgb));
+    }
+    for (int i = 0; i < net->graph->node_count; i++)
+        FUT_TRY(lockstep_node(&l, i));
+    for (int k = 0; k < count; k++) {
+        FUT_TRY(shard_walk(net, &shards[k], false, &w));
+        fill_slot(net, &shards[k], w.plan);
+    }
+    return FUT_OK;
+}
+
+fut_status fut_net_backward_lockstep(fut_net *net, const fut_net_shard *shards, int count, int64_t images, const fut_net_join *join,
+                                     const fut_net_progress *progress)
+{
+    lockstep l = {.net = net, .shards = shards, .count = count, .images = images, .join = join, .backward = true};
+    walk w;
+    for (int k = 0; k < count; k++)
+        FUT_TRY(begin_backward(net, &shards[k], &w));
+    for (int i = net->graph->node_count - 1; i >= 0; i--) {
+        FUT_TRY(lockstep_node(&l, i));
+        FUT_TRY(tell_progress(net, i, progress));
+    }
+    return FUT_OK;
 }
 
 fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control)

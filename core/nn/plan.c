@@ -61,6 +61,13 @@ static int new_buffer(planner *p, fut_region region, size_t bytes, int first, in
     return p->buffer_count++;
 }
 
+/* Where a value or gradient lies that need not last from forward to backward: in one block for all shards, which come one after the other,
+ * or with its shard, where all shards go through the layers together. */
+static fut_region transient_region(const planner *p)
+{
+    return p->plan->training && p->spec->batch_norm == FUT_BATCH_NORM_GLOBAL ? FUT_REGION_SLOT : FUT_REGION_SHARED;
+}
+
 static void keep_until(planner *p, int buffer, int time)
 {
     if (buffer >= 0 && p->buffers[buffer].last < time) p->buffers[buffer].last = time;
@@ -182,12 +189,12 @@ static void plan_values(planner *p)
 {
     const fut_graph *graph = p->graph;
     int turn = graph->node_count; /* the last moment of forward */
-    p->value[0] = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, 0), 0, 0);
+    p->value[0] = new_buffer(p, transient_region(p), value_bytes(p, 0), 0, 0);
     for (int i = 0; i < graph->node_count; i++) {
         const fut_node *node = &graph->nodes[i];
         bool embeddings = i + 1 == graph->node_count;
         p->value[node->y] =
-            embeddings ? CALLER_BUFFER : new_buffer(p, FUT_REGION_SHARED, value_bytes(p, node->y), forward_time(i), forward_time(i));
+            embeddings ? CALLER_BUFFER : new_buffer(p, transient_region(p), value_bytes(p, node->y), forward_time(i), forward_time(i));
         fut_value touched[3] = {node->x, node->residual, node->y};
         for (int k = 0; k < 3; k++) {
             if (touched[k] == FUT_VALUE_NONE) continue;
@@ -207,7 +214,7 @@ static void have_late(planner *p, fut_value value, int reader)
     struct node_buffers *b = &p->node[reader];
     if (p->late[value] == NO_BUFFER) {
         have_late(p, p->graph->nodes[maker_of(value)].x, reader);
-        p->late[value] = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, value), time, time);
+        p->late[value] = new_buffer(p, transient_region(p), value_bytes(p, value), time, time);
         b->again[b->agains++] = maker_of(value);
     }
     if (p->late[value] != p->value[value]) keep_until(p, p->late[value], time);
@@ -236,7 +243,7 @@ static int contribute(planner *p, fut_value value, int time, int *sum_out)
         keep_until(p, *gradient, time);
         *sum_out = *gradient;
     }
-    int written = new_buffer(p, FUT_REGION_SHARED, value_bytes(p, value), time, time);
+    int written = new_buffer(p, transient_region(p), value_bytes(p, value), time, time);
     if (*gradient == NO_BUFFER) *gradient = written;
     return written;
 }

@@ -1,6 +1,8 @@
 /* Networks against timm (make_net.py): names and shapes, embeddings in training and inference at three sizes, gradients of every
- * parameter and the running statistics after one batch. The cpu backend in f32; ref in f64, where only rounding may differ.
- * Where relu6's corners make PyTorch's own f32 part from its f64 (lite0), f32 may be three times as far away. */
+ * parameter and the running statistics after one batch, also of a batch in shards with batch norm over all of them. The cpu backend in f32;
+ * ref in f64, where only rounding may differ. Where relu6's corners make PyTorch's own f32 part from its f64 (lite0), f32 may be three
+ * times as far away. */
+#include "launch/lockstep.h"
 #include "tests/golden/net_fill.h"
 #include "tests/support/device.h"
 
@@ -46,15 +48,22 @@ static FILE *open_golden(const network *n, const char *suffix)
     return f;
 }
 
-static fut_net *make_net(const network *n, const oracle *o, int64_t size, fut_backend **bk)
+static fut_net *make_net_of(const network *n, const oracle *o, int64_t size, fut_batch_norm norm, fut_backend **bk)
 {
     FUT_TEST_OK(fut_backend_create(o->backend, &(fut_backend_options){.threads = 2}, bk));
-    fut_net_spec spec = {.backbone = n->backbone, .embedding = n->embedding, .size = size, .dtype = o->real, .real = o->real};
+    fut_net_spec spec = {
+        .backbone = n->backbone, .embedding = n->embedding, .size = size, .batch_norm = (int)norm, .dtype = o->real, .real = o->real};
     memcpy(spec.mean, net_fill_mean, sizeof spec.mean);
     memcpy(spec.std, net_fill_std, sizeof spec.std);
     fut_net *net = NULL;
     FUT_TEST_OK(fut_net_create(*bk, &spec, &net));
     net_fill_tensors(net);
+    return net;
+}
+
+static fut_net *make_net(const network *n, const oracle *o, int64_t size, fut_backend **bk)
+{
+    fut_net *net = make_net_of(n, o, size, FUT_BATCH_NORM_SHARD, bk);
     FUT_TEST_OK(fut_net_reserve(net, 1, IMAGES, true));
     return net;
 }
@@ -303,12 +312,94 @@ static void gradients_on_ref(void **state)
     check_gradients(&tiny, &ref);
 }
 
+/* ---- batch norm over several shards ---------------------------------------------------------------------------------------------- */
+
+enum { LOCKSTEP_SHARDS = 3 };
+static const int64_t lockstep_n[LOCKSTEP_SHARDS] = {3, 3, 2}; /* IMAGES, as evenly as they go */
+
+/* The batch in three shards that go through the network together must give what PyTorch gives for the whole batch. */
+static void check_lockstep(const network *n, const oracle *o)
+{
+    fut_backend *bk = NULL;
+    fut_comm *self = NULL;
+    fut_lockstep *lockstep = NULL;
+    fut_tree *tree = NULL;
+    int64_t size = n->gradient_size, at = 0, photo = size * size * 3;
+    size_t real = fut_dtype_size(o->real);
+    fut_net *net = make_net_of(n, o, size, FUT_BATCH_NORM_GLOBAL, &bk);
+    FUT_TEST_OK(fut_net_reserve(net, LOCKSTEP_SHARDS, lockstep_n[0], true));
+    FUT_TEST_OK(fut_comm_create_self(&self));
+    FUT_TEST_OK(fut_lockstep_create(net, self, LOCKSTEP_SHARDS, 0, LOCKSTEP_SHARDS, &lockstep));
+    FUT_TEST_OK(fut_tree_create(self, bk, LOCKSTEP_SHARDS, fut_net_leaf_count(net), o->real, 0, &tree));
+    uint8_t *rgb = net_fill_images(IMAGES, size), *photos = fut_test_device(bk, rgb, (size_t)(IMAGES * photo));
+    size_t row_bytes = (size_t)n->embedding * real, leaf_bytes = (size_t)fut_net_leaf_count(net) * real;
+    char *host = NULL, *e = NULL, *leaves = NULL;
+    FUT_TEST_OK(fut_mem_alloc(leaf_bytes, 1, (void **)&host));
+    for (int64_t i = 0; i < IMAGES * n->embedding; i++)
+        net_fill_store(o->real, host, i, net_fill_signed_unit(net_fill_hash("d_embeddings"), i));
+    char *de = fut_test_device(bk, host, IMAGES * row_bytes);
+    FUT_TEST_OK(bk->alloc(bk, IMAGES * row_bytes, (void **)&e));
+    FUT_TEST_OK(bk->alloc(bk, LOCKSTEP_SHARDS * leaf_bytes, (void **)&leaves));
+    fut_net_shard *shards = fut_lockstep_shards(lockstep);
+    for (int k = 0; k < LOCKSTEP_SHARDS; at += lockstep_n[k++])
+        shards[k] = (fut_net_shard){.slot = k,
+                                    .n = lockstep_n[k],
+                                    .rgb = photos + at * photo,
+                                    .embeddings = e + (size_t)at * row_bytes,
+                                    .d_embeddings = de + (size_t)at * row_bytes,
+                                    .leaf = leaves + (size_t)k * leaf_bytes};
+    FUT_TEST_OK(fut_net_forward_lockstep(net, shards, LOCKSTEP_SHARDS, IMAGES, fut_lockstep_join(lockstep)));
+    FUT_TEST_OK(fut_net_backward_lockstep(net, shards, LOCKSTEP_SHARDS, IMAGES, fut_lockstep_join(lockstep), NULL));
+    const void *sum = NULL;
+    for (int k = 0; k < LOCKSTEP_SHARDS; k++) {
+        void *leaf = NULL;
+        FUT_TEST_OK(fut_tree_begin_leaf(tree, k, &leaf));
+        FUT_TEST_OK(bk->copy(bk, leaf, shards[k].leaf, leaf_bytes, NULL));
+        FUT_TEST_OK(fut_tree_leaf_ready(tree, 0, "gradients"));
+    }
+    FUT_TEST_OK(fut_tree_finish(tree, &sum, "gradients"));
+    void *control = fut_test_device(bk, &(fut_step_control){.finite = 1}, sizeof(fut_step_control));
+    FUT_TEST_OK(fut_net_update_stats(net, sum, LOCKSTEP_SHARDS, control));
+    FUT_TEST_OK(bk->download(bk, host, sum, leaf_bytes, NULL));
+    char *stats = host + (size_t)fut_net_param_count(net) * real;
+    FUT_TEST_OK(bk->download(bk, stats, fut_net_stats(net), (size_t)fut_net_stat_count(net) * real, NULL));
+    FUT_TEST_OK(bk->sync(bk, NULL));
+    check_lines(n, o, net, host, stats);
+
+    void *device[] = {photos, de, e, leaves, control};
+    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
+        bk->free(bk, device[i]);
+    fut_tree_destroy(&tree);
+    fut_lockstep_destroy(&lockstep);
+    fut_comm_destroy(&self);
+    fut_mem_free(host);
+    fut_mem_free(rgb);
+    destroy_net(&net, &bk);
+}
+
+static void lockstep_on_the_backend(void **state)
+{
+    (void)state;
+    oracle o = f32_backend();
+    check_lockstep(&tiny, &o);
+    check_lockstep(&b0, &o);
+}
+
+static void lockstep_on_ref(void **state)
+{
+    (void)state;
+    oracle exact = ref;
+    exact.gradient_tolerance = 1e-10;
+    check_lockstep(&tiny, &exact);
+}
+
 int main(void)
 {
-    const struct CMUnitTest on_backend[] = {cmocka_unit_test(embeddings_on_the_backend), cmocka_unit_test(gradients_on_the_backend)};
+    const struct CMUnitTest on_backend[] = {cmocka_unit_test(embeddings_on_the_backend), cmocka_unit_test(gradients_on_the_backend),
+                                            cmocka_unit_test(lockstep_on_the_backend)};
     const struct CMUnitTest on_ref[] = {
         cmocka_unit_test(tensors_of_b0),     cmocka_unit_test(tensors_of_lite0), cmocka_unit_test(tensors_of_tiny),
-        cmocka_unit_test(embeddings_on_ref), cmocka_unit_test(gradients_on_ref),
+        cmocka_unit_test(embeddings_on_ref), cmocka_unit_test(gradients_on_ref), cmocka_unit_test(lockstep_on_ref),
     };
     int failed = cmocka_run_group_tests(on_backend, NULL, NULL);
     return failed + (is_fast() ? cmocka_run_group_tests(on_ref, NULL, NULL) : 0);
