@@ -18,7 +18,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("INPUT", "a folder, one sub-folder a person, or a packed file"),
     FUT_ARG_VALUE('o', "output", "FILE", NULL, "file to write, .h5 or .npy"),
     FUT_PHOTO_CROP_ARG,
-    FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
+    FUT_CHECKPOINT_ARG,
     FUT_ARG_FLAG('f', "force", "replace the output if it exists"),
     FUT_ARG_END,
 };

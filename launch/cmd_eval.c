@@ -33,7 +33,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "images", "DIR", NULL, "the photos that --pairs names"),
     FUT_PHOTO_CROP_ARG,
     FUT_ARG_FLAG(0, "flip", "with --pairs: add the mirrored photo's embedding"),
-    FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file"),
+    FUT_CHECKPOINT_ARG,
     FUT_ARG_FLAG('b', "baseline", "beside it, what a pixel distance and the network before training reach on the same pairs"),
     FUT_ARG_VALUE(0, "html", "FILE", NULL, "where the page goes; default RUN/report.html, of --data and --pairs RUN/report-NAME.html"),
     FUT_ARG_FLAG(0, "json", "print an object instead of text"),
@@ -88,16 +88,27 @@ static fut_status open_part(evaluation *e, const fut_args *args)
     return FUT_OK;
 }
 
+/* Options that would do nothing beside the others, or that lack one. */
+static fut_status check_args(const fut_args *args)
+{
+    static const char *const of_pairs[] = {"images", "crop", "flip"}, *const of_files[] = {"data", "part", "baseline"};
+    bool pairs = fut_args_is_given(args, "pairs");
+    for (size_t i = 0; !pairs && i < sizeof of_pairs / sizeof *of_pairs; i++)
+        FUT_CHECK(!fut_args_is_given(args, of_pairs[i]), FUT_ERR_USAGE, "--%s is for --pairs, not for packed files", of_pairs[i]);
+    for (size_t i = 0; pairs && i < sizeof of_files / sizeof *of_files; i++)
+        FUT_CHECK(!fut_args_is_given(args, of_files[i]), FUT_ERR_USAGE, "--%s is for packed files, not for --pairs", of_files[i]);
+    FUT_CHECK(!pairs || fut_args_is_given(args, "images"), FUT_ERR_USAGE, "--pairs needs --images DIR, the folder with the photos");
+    return FUT_OK;
+}
+
 /* The network and what it is measured on. */
 static fut_status open_inputs(evaluation *e, const fut_comm *comm, const fut_args *args)
 {
+    FUT_TRY(check_args(args));
     fut_model_place place = fut_model_place_of(comm);
     FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &e->trained));
     FUT_TRY(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false));
     if (!fut_args_is_given(args, "pairs")) return open_part(e, args);
-    FUT_CHECK(!fut_args_is_given(args, "baseline"), FUT_ERR_USAGE, "--baseline is for packed files, not for --pairs");
-    FUT_CHECK(fut_args_is_given(args, "images"), FUT_ERR_USAGE, "--pairs needs --images DIR, the folder with the photos");
-    FUT_CHECK(!fut_args_is_given(args, "data"), FUT_ERR_USAGE, "--pairs and --data exclude each other");
     return fut_pairs_read(fut_args_get(args, "pairs"), &e->pairs);
 }
 

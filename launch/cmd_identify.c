@@ -28,7 +28,7 @@ static const fut_arg args_table[] = {
         0, "threshold", "S", NULL,
         "unknown below this similarity; default: where the error rates were equal in training's evaluation, as for `futago verify`"),
     FUT_PHOTO_CROP_ARG,
-    FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
+    FUT_CHECKPOINT_ARG,
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
 };

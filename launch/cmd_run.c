@@ -33,7 +33,10 @@ static fut_status read_training(fut_job *job, fut_config **config_out)
         at++;
     FUT_CHECK(at + 1 < job->argc, FUT_ERR_USAGE, "there is no `futago train` in the command: name the run folder with --run");
     int64_t until = 0;
-    FUT_TRY(fut_cmd_train_read(job->argc - at - 1, job->argv + at + 1, &until, config_out));
+    fut_log_set_level(FUT_LOG_ERROR); /* what there is to warn of the ranks will say */
+    fut_status st = fut_cmd_train_read(job->argc - at - 1, job->argv + at + 1, &until, config_out);
+    fut_log_set_level(FUT_LOG_INFO);
+    FUT_TRY(st);
     FUT_CHECK(*config_out != NULL, FUT_ERR_USAGE, "futago train --help is not a job");
     job->run = (*config_out)->run;
     job->shards_are_auto = strcmp((*config_out)->train.shards, "auto") == 0;

@@ -21,7 +21,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "threshold", "S", NULL,
                   "same person from this similarity on; default: where the error rates were equal in training's evaluation"),
     FUT_PHOTO_CROP_ARG,
-    FUT_ARG_VALUE('c', "checkpoint", "best|last|FILE", "best", "which checkpoint"),
+    FUT_CHECKPOINT_ARG,
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
 };

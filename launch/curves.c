@@ -81,6 +81,13 @@ static fut_status add_evaluation(fut_curves *c, const cJSON *object)
     return FUT_OK;
 }
 
+static bool is_known_once(const double *value, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(value[i])) return true;
+    return false;
+}
+
 static void make_charts(fut_curves *c)
 {
     if (c->n_epochs == 0) return;
@@ -89,7 +96,7 @@ static void make_charts(fut_curves *c)
         (fut_report_chart){.title = "Loss",
                            .x_label = "epoch",
                            .curve = {{"training", c->epoch, c->loss, c->n_epochs}, {"validation", c->eval_epoch, c->eval_loss, c->n_evals}},
-                           .n_curves = c->n_evals > 0 ? 2 : 1};
+                           .n_curves = is_known_once(c->eval_loss, c->n_evals) ? 2 : 1};
     c->chart[1] = (fut_report_chart){.title = "Verification",
                                      .x_label = "epoch",
                                      .curve = {{"EER", c->eval_epoch, c->eer, c->n_evals}, {"AUC", c->eval_epoch, c->auc, c->n_evals}},

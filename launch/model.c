@@ -133,12 +133,11 @@ static fut_status checkpoint_path(const char *run, const char *which, fut_str *p
     bool best = strcmp(which, "best") == 0;
     if (!best && strcmp(which, "last") != 0) return fut_str_printf(path, "%s", which);
     FUT_TRY(fut_run_path(run, best ? "best.h5" : "last.h5", path));
-    if (best && !fut_file_exists(fut_str_text(path))) {
-        FUT_TRY(fut_run_path(run, "last.h5", path));
-        FUT_INFO("no best checkpoint yet, taking the last one");
-    }
+    bool take_last = best && !fut_file_exists(fut_str_text(path));
+    if (take_last) FUT_TRY(fut_run_path(run, "last.h5", path));
     FUT_CHECK(fut_file_exists(fut_str_text(path)), FUT_ERR_NO_INPUT, "%s: no checkpoint there; is it the folder of a run that has trained?",
               run);
+    if (take_last) FUT_INFO("no best checkpoint yet, taking the last one");
     return FUT_OK;
 }
 

@@ -38,6 +38,9 @@ typedef struct fut_trained {
     fut_str path; /* of the checkpoint */
 } fut_trained;
 
+/* The option whose value is `which` below. A word or a file, so the words are not in its value: options with | take nothing else. */
+#define FUT_CHECKPOINT_ARG FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file")
+
 /* which: "best" (falls back to last when nothing was evaluated yet), "last", or the path of a checkpoint.
  * sets: overrides of the run's configuration ("backend=ref"), may be NULL.
  * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA. */

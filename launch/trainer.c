@@ -226,8 +226,9 @@ static fut_status train_loop(fut_trainer *t)
         if (order.evaluate || order.save) FUT_TRY(look_at_model(t, &order));
         if (order.stop && t->progress.step < t->total_steps)
             return fut_comm_agree(t->comm, FUT_FAIL(FUT_ERR_PREEMPTED,
-                                                    "stopped on request after step %lld of %lld; the same command goes on from there",
-                                                    (long long)t->progress.step, (long long)t->total_steps));
+                                                    "stopped on request after step %lld of %lld; the same command %sgoes on from there",
+                                                    (long long)t->progress.step, (long long)t->total_steps,
+                                                    t->progress.step == t->until ? "without --until, or with a later one, " : ""));
     }
     return FUT_OK;
 }

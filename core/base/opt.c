@@ -309,8 +309,16 @@ static const fut_opt *find_row(const fut_opt *table, const char *name)
     return NULL;
 }
 
-static fut_status unknown_key(const fut_opt *table, const fut_yaml_node *entry, const fut_opt_variant *variant, const fut_opt *variant_row,
-                              const scope *at)
+/* `--set loss.type=x` leaves the options that the file gave its own type. */
+static bool type_was_changed(const fut_yaml_node *node, const fut_yaml_node *entry)
+{
+    for (const fut_yaml_node *child = node->child; child != NULL; child = child->next)
+        if (strcmp(child->key, "type") == 0) return strcmp(child->origin, entry->origin) != 0;
+    return false;
+}
+
+static fut_status unknown_key(const fut_opt *table, const fut_yaml_node *node, const fut_yaml_node *entry, const fut_opt_variant *variant,
+                              const fut_opt *variant_row, const scope *at)
 {
     const char *names[256] = {0};
     size_t n = 0;
@@ -324,8 +332,11 @@ static fut_status unknown_key(const fut_opt *table, const fut_yaml_node *entry, 
     if (near != NULL) return REFUSE_KEY(at, entry, "%s%s; did you mean %s?", owner, unknown, near);
     for (int i = 0; variant_row != NULL && variant_row->choices[i] != NULL; i++) {
         const fut_opt_choice *other = variant_row->choices[i];
-        if (find_row(other->options, entry->key) != NULL)
-            return REFUSE_KEY(at, entry, "%s%s, %s has; remove it or choose that type", owner, unknown, other->name);
+        if (find_row(other->options, entry->key) == NULL) continue;
+        if (type_was_changed(node, entry))
+            return REFUSE_KEY(at, entry, "%s%s, %s has; replace all of them: --set %s=%s", owner, unknown, other->name, variant_row->name,
+                              owner);
+        return REFUSE_KEY(at, entry, "%s%s, %s has; remove it or choose that type", owner, unknown, other->name);
     }
     if (n == 0) return REFUSE_KEY(at, entry, "%s%s; it has none", owner, unknown);
     return REFUSE_KEY(at, entry, "%s%s; the known ones are %s", owner, unknown, known);
@@ -339,7 +350,7 @@ static fut_status load_table(const fut_opt *table, void *config, const fut_yaml_
         if (variant != NULL && strcmp(entry->key, "type") == 0) continue;
         scope inner = {at, entry->key};
         const fut_opt *row = find_row(table, entry->key);
-        if (row == NULL) return unknown_key(table, entry, variant, variant_row, &inner);
+        if (row == NULL) return unknown_key(table, node, entry, variant, variant_row, &inner);
         FUT_TRY(load_value(row, (char *)config + row->offset, entry, &inner));
     }
     return FUT_OK;

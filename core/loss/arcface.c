@@ -12,7 +12,8 @@ typedef struct arcface_config {
 } arcface_config;
 
 static const fut_opt options[] = {
-    FUT_OPT_F64(arcface_config, margin, "28.6", 0, 180, "degrees", "by how much an embedding shall be nearer to its person's weights"),
+    FUT_OPT_F64(arcface_config, margin, "28.6", 0, 180, "degrees",
+                "by how much an embedding shall be nearer to its person's weights; 0.5 radians are 28.6"),
     FUT_OPT_F64(arcface_config, scale, "64", 1e-6, 1e6, "", "of the cosines in the softmax: larger looks at the hardest only"),
     FUT_LOSS_REDUCER(arcface_config, "mean"),
     FUT_OPT_END,

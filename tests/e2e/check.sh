@@ -7,7 +7,7 @@ set_up="--set run=runs/mine --steps 4"
 
 # --until is a stop at a step that is known ahead: the same folder goes on, and every end records the model's digest.
 expect 75 "$futago" train c.yaml --set run=runs/mine --until 2
-says "stopped on request after step 2"
+says "stopped on request after step 2" "the same command without --until, or with a later one, goes on from there"
 grep -q '"step":2,"event":"stopped","model_sha256":"[0-9a-f]\{64\}"' runs/mine/metrics.jsonl || fail "no digest in metrics.jsonl"
 expect 75 "$futago" train c.yaml --set run=runs/mine --until 2
 says "was to stop after step 2 and has come to step 2 already"

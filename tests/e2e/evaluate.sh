@@ -72,10 +72,19 @@ expect 0 ranks 2 "$futago" eval run --pairs pairs.txt --images lfw --html pairs.
 [ "$(grep -c n_same out)" -eq 1 ] || fail "two ranks printed $(grep -c n_same out) objects"
 expect 64 "$futago" eval run --pairs pairs.txt
 says "--pairs needs --images DIR"
+for option in "--images lfw" "--crop 0.5" --flip; do
+    expect 64 "$futago" eval run $option
+    says "${option%% *} is for --pairs"
+done
+for option in "--part val" "--data other.h5" --baseline; do
+    expect 64 "$futago" eval run --pairs pairs.txt --images lfw $option
+    says "${option%% *} is for packed files"
+done
 expect 66 "$futago" eval run --pairs pairs.txt --images faces
 says "faces/person_"
 expect 66 "$futago" eval nothing
 says "nothing: no checkpoint there"
+! grep -q "taking the last one" err || fail "a checkpoint was promised that is not there"
 expect 65 "$futago" eval run --checkpoint faces.h5
 says "faces.h5: not a checkpoint" "expected 'futago-checkpoint'"
 
@@ -84,6 +93,9 @@ a=faces/person_0001/0001.jpg
 b=faces/person_0002/0001.jpg
 expect 0 "$futago" verify run $a $a
 says "same person" "similarity 1.0000"
+expect 0 "$futago" verify run $a $a -c "$(readlink -f run/last.h5)"
+expect 66 "$futago" verify run $a $a -c nothing.h5
+says "nothing.h5"
 expect 1 "$futago" verify run $a $b --threshold 1
 says "different people"
 expect 0 "$futago" verify run $a $b --threshold -1

@@ -68,3 +68,11 @@ for head in similarity difference; do
     expect 0 "$futago" verify judge-$head $photos --threshold -1 --json
     grep -q '"same":true,"probability":0\.[0-9]*}$' out || fail "no probability: $(cat out)"
 done
+
+# Of people who are not trained on, a loss of classes has no value: nothing shows one.
+"$futago" pack faces -o strangers.h5 --size 16 --split identity >/dev/null 2>&1
+expect 0 "$futago" train c.yaml --set data.file=strangers.h5 --set train.steps=4 --set loss=arcface --set run=strangers
+says "evaluations have no loss"
+grep -q '"eval_loss":null' strangers/metrics.jsonl || fail "a validation loss of strangers"
+grep -q 'training, last' strangers/report.html || fail "no curve of the training loss"
+! grep -q 'validation' strangers/report.html || fail "a curve of a validation loss that is not defined"

@@ -233,6 +233,26 @@ static void set_over_file(void **state)
     fut_yaml_destroy(&root);
 }
 
+static void a_set_type_says_how_to_drop_the_options_of_the_file(void **state)
+{
+    config *c = *state;
+    static const char text[] = "loss: {type: contrastive, pos_margin: 1}\n";
+    fut_yaml_node *root = NULL;
+    assert_int_equal(fut_yaml_parse_text("f.yaml", text, sizeof text - 1, &root), FUT_OK);
+    assert_int_equal(fut_yaml_set(root, "loss.type=triplet"), FUT_OK);
+    fut_trail_clear();
+    assert_int_equal(fut_opt_load(options, c, root), FUT_ERR_CONFIG);
+    assert_string_equal(
+        fut_trail_message(),
+        "f.yaml:1:27: loss.pos_margin: triplet has no such option, contrastive has; replace all of them: --set loss=triplet");
+    assert_int_equal(fut_yaml_set(root, "loss=triplet"), FUT_ERR_CONFIG); /* it would undo the --set before it */
+    fut_yaml_destroy(&root);
+    assert_int_equal(fut_yaml_parse_text("f.yaml", text, sizeof text - 1, &root), FUT_OK);
+    assert_int_equal(fut_yaml_set(root, "loss=triplet"), FUT_OK);
+    assert_int_equal(fut_opt_load(options, c, root), FUT_OK);
+    fut_yaml_destroy(&root);
+}
+
 static void refusals_say_found_and_expected(void **state)
 {
     config *c = *state;
@@ -527,6 +547,7 @@ int main(void)
         WITH_DEFAULTS(loads_in_any_order),
         WITH_DEFAULTS(variants),
         WITH_DEFAULTS(set_over_file),
+        WITH_DEFAULTS(a_set_type_says_how_to_drop_the_options_of_the_file),
         WITH_DEFAULTS(refusals_say_found_and_expected),
         cmocka_unit_test(bad_defaults_are_errors),
         WITH_DEFAULTS(prints_yaml),
