@@ -74,5 +74,6 @@ done
 expect 0 "$futago" train c.yaml --set data.file=strangers.h5 --set train.steps=4 --set loss=arcface --set run=strangers
 says "evaluations have no loss"
 grep -q '"eval_loss":null' strangers/metrics.jsonl || fail "a validation loss of strangers"
+expect 0 "$futago" eval strangers
 grep -q 'training, last' strangers/report.html || fail "no curve of the training loss"
 ! grep -q 'validation' strangers/report.html || fail "a curve of a validation loss that is not defined"
