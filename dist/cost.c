@@ -82,6 +82,13 @@ fut_cost fut_cost_all_to_all(const fut_network *network, int ranks, double messa
     return cost;
 }
 
+fut_cost fut_cost_bucket(const fut_network *network, int ranks, double bytes, double memory, double launch)
+{
+    fut_cost cost = fut_cost_all_to_all(network, ranks, 1, bytes / ranks);
+    cost.seconds = 2 * cost.seconds + (ranks - 1) * (3 * bytes / ranks / memory + launch);
+    return cost;
+}
+
 double fut_cost_broadcast(const fut_network *network, int ranks, double bytes)
 {
     int local = local_ranks(network, ranks);

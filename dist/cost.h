@@ -66,6 +66,9 @@ typedef struct fut_cost {
  *   between    g (W - g) bytes / between.bandwidth
  * and the latency of the farthest link. */
 fut_cost fut_cost_all_to_all(const fut_network *network, int ranks, double messages, double bytes);
+/* A bucket of a tree, one shard a rank: two such exchanges of bytes / W to each, and W - 1 additions, which read two parts and write one at
+ * memory bytes a second and are one kernel of `launch` seconds each. */
+fut_cost fut_cost_bucket(const fut_network *network, int ranks, double bytes, double memory, double launch);
 /* ceil(log2 W) rounds of a latency and a message; the first rounds go between nodes. */
 double fut_cost_broadcast(const fut_network *network, int ranks, double bytes);
 

@@ -147,21 +147,16 @@ static fut_cost sum_bytes(const situation *s, double bytes)
 {
     const fut_step_model *m = s->model;
     int node = (int)s->network.ranks_a_node;
-    double add = 3 * bytes / m->device.bandwidth;
-    fut_cost cost;
-    if (!s->knobs->two_levels || s->ranks <= node) {
-        cost = fut_cost_all_to_all(&s->network, s->ranks, 1, bytes / s->ranks);
-        cost.seconds = 2 * cost.seconds + add + (s->ranks - 1) * m->launch;
-        return cost;
-    }
+    double memory = m->device.bandwidth;
+    if (!s->knobs->two_levels || s->ranks <= node) return fut_cost_bucket(&s->network, s->ranks, bytes, memory, m->launch);
     int nodes = (s->ranks + node - 1) / node;
     fut_network places = s->network; /* a rank's share of its node's link */
     places.ranks_a_node = 1;
     places.between.bandwidth /= node;
-    fut_cost inside = fut_cost_all_to_all(&s->network, node, 1, bytes / node);
-    cost = fut_cost_all_to_all(&places, nodes, 1, bytes / node / nodes);
+    fut_cost inside = fut_cost_bucket(&s->network, node, bytes, memory, m->launch);
+    fut_cost cost = fut_cost_bucket(&places, nodes, bytes / node, memory, m->launch);
     if (inside.seconds > cost.seconds) cost.bound = inside.bound;
-    cost.seconds = 2 * (inside.seconds + cost.seconds) + add + (node + nodes - 2) * m->launch;
+    cost.seconds += inside.seconds;
     return cost;
 }
 
