@@ -2,6 +2,7 @@
 #include "dist/boot.h"
 #include "launch/args.h"
 #include "launch/bench.h"
+#include "launch/bench_layers.h"
 #include "launch/bench_plan.h"
 #include "launch/command.h"
 
@@ -15,7 +16,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "warm-up", "N", "4", "steps before them"),
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_FLAG(0, "plan", "measure nothing: print what a step must move and compute, kind by kind, and the least time that takes"),
-    FUT_ARG_FLAG(0, "layers", "with --plan: every layer"),
+    FUT_ARG_FLAG(0, "layers", "every layer: its time, rates, share of this machine's limits, and kernels; with --plan: what it must do"),
     FUT_ARG_VALUE(0, "peak", "TFLOPS", NULL, "with --plan: what the device computes; an H100's by default"),
     FUT_ARG_VALUE(0, "bandwidth", "GB/S", NULL, "with --plan: what its memory moves; an H100's by default"),
     FUT_ARG_END,
@@ -113,6 +114,10 @@ static fut_status bench(fut_comm *comm, int argc, char **argv)
     if (args == NULL) goto out;
     if (fut_args_is_given(args, "plan")) {
         if (fut_comm_rank(comm) == 0) st = plan(config, args);
+        goto out;
+    }
+    if (fut_args_is_given(args, "layers")) {
+        if (fut_comm_rank(comm) == 0) st = fut_bench_print_layers(config, options.warm_up + options.steps);
         goto out;
     }
     fut_comm_set_deadline(comm, config->train.deadline);

@@ -145,6 +145,12 @@ typedef struct fut_backend_info {
     const char *uuid;  /* of the device, so that two ranks never share one unknowingly; "" where sharing is harmless */
 } fut_backend_info;
 
+/* What a device does at best, measured by small loops. */
+typedef struct fut_backend_limits {
+    double flops;     /* a second, of multiply-adds in registers, 2 each */
+    double bandwidth; /* bytes a second, read and written, of copies larger than any cache */
+} fut_backend_limits;
+
 /* What a step's kernels keep on the device from one step to the next, so that no decision of a step waits for the host. The checkpoint
  * keeps `steps`, `scale`, `good_steps`, `lr_max` and `average_weight`. Only step_check writes it, but for the last two. */
 typedef struct fut_step_control {
@@ -236,6 +242,8 @@ struct fut_backend {
     fut_status (*tuning_get)(fut_backend *bk, fut_str *text);
     fut_status (*tuning_set)(fut_backend *bk, const char *text);
     void (*info)(fut_backend *bk, fut_backend_info *info_out);
+    /* dtype: of the activations. Takes a second. NULL where the backend measures nothing. */
+    fut_status (*limits)(fut_backend *bk, fut_dtype dtype, fut_backend_limits *limits_out);
     void (*destroy)(fut_backend *bk);
     /* kernels */
 #define FUT_KERNEL(name, args) fut_status(*name) args;

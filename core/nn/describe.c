@@ -61,6 +61,20 @@ static int64_t macs_of(const fut_node *node, fut_shape4 x, fut_shape4 y)
     }
 }
 
+void fut_net_set_probe(fut_net *net, const fut_net_probe *probe)
+{
+    net->probe = probe;
+}
+
+fut_status fut_net_layer_impl(fut_net *net, int i, int64_t n, const char **impl_out)
+{
+    fut_plan *plan = NULL;
+    FUT_TRY(fut_net_find_plan(net, n, true, &plan));
+    const fut_op *op = plan->nodes[i].op;
+    *impl_out = op && op->impl ? op->impl : "";
+    return FUT_OK;
+}
+
 void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out)
 {
     const fut_graph *graph = net->graph;

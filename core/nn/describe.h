@@ -29,6 +29,29 @@ typedef struct fut_net_traffic {
 } fut_net_traffic;
 void fut_net_layer_traffic(const fut_net *net, int i, int64_t n, fut_net_traffic *traffic_out);
 
+/* What a net does with a layer in a step. AGAIN: its output, which was not kept, made once more for a later layer's backward. PREPARE: its
+ * parameters, which have changed, copied into the layout that its kernel likes. */
+typedef enum fut_net_pass {
+    FUT_NET_PREPARE,
+    FUT_NET_FORWARD,
+    FUT_NET_AGAIN,
+    FUT_NET_BACKWARD_DATA,
+    FUT_NET_BACKWARD_PARAMS,
+    FUT_NET_PASSES
+} fut_net_pass;
+
+/* Told before and after each pass of each layer is enqueued, to measure it. Calls are made by the net's caller's thread. */
+typedef struct fut_net_probe {
+    void (*begin)(void *context);
+    void (*end)(void *context, int layer, fut_net_pass pass);
+    void *context;
+} fut_net_probe;
+/* probe: borrowed until the net is gone or told of another; NULL: none. */
+void fut_net_set_probe(fut_net *net, const fut_net_probe *probe);
+
+/* The kernels that compute layer i in training on n images, a plan for which exists; "" where the backend has no choice. Borrowed. */
+fut_status fut_net_layer_impl(fut_net *net, int i, int64_t n, const char **impl_out) FUT_MUST_CHECK;
+
 int fut_net_layer_count(const fut_net *net);
 void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out);
 

@@ -2,6 +2,7 @@
 #ifndef FUT_CORE_NN_NET_IMPL_H
 #define FUT_CORE_NN_NET_IMPL_H
 
+#include "core/nn/describe.h"
 #include "core/nn/plan_impl.h"
 
 typedef struct fut_slot {
@@ -24,6 +25,7 @@ struct fut_net {
     int slot_count;
     void *shared;
     size_t shared_bytes;
+    const fut_net_probe *probe; /* NULL: nobody measures */
 };
 
 /* The plan for (n, training), made on first use; shared memory is made large enough for it. */

@@ -68,6 +68,25 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
     }
 }
 
+static void begin_pass(const fut_net *net)
+{
+    if (net->probe) net->probe->begin(net->probe->context);
+}
+
+static void end_pass(const fut_net *net, int node, fut_net_pass pass)
+{
+    if (net->probe) net->probe->end(net->probe->context, node, pass);
+}
+
+static fut_status run_pass(const fut_net *net, fut_op *op, int node, fut_net_pass pass, fut_status (*run)(fut_op *, const fut_op_args *),
+                           const fut_op_args *args)
+{
+    begin_pass(net);
+    fut_status st = run(op, args);
+    end_pass(net, node, pass);
+    return st;
+}
+
 /* Parameters changed since the plan's ops last saw them: let each op copy them into its own layout. */
 static fut_status prepare(fut_net *net, fut_plan *plan)
 {
@@ -77,7 +96,7 @@ static fut_status prepare(fut_net *net, fut_plan *plan)
         if (!op || !op->ops->prepare) continue;
         fut_op_args args = {0};
         bind_params(net, i, &args);
-        FUT_TRY(op->ops->prepare(op, &args));
+        FUT_TRY(run_pass(net, op, i, FUT_NET_PREPARE, op->ops->prepare, &args));
     }
     plan->prepared = net->version;
     return FUT_OK;
@@ -144,9 +163,11 @@ static fut_status forward_node(const walk *w, int node)
     fut_op *op = w->plan->nodes[node].op;
     fut_op_args args;
     bind_node(w, node, &args);
-    if (!op) return immediate_forward(w, node, &args);
-    if (!w->plan->training && op->ops->forward_eval) return op->ops->forward_eval(op, &args);
-    return op->ops->forward(op, &args);
+    bool eval = op && !w->plan->training && op->ops->forward_eval;
+    begin_pass(w->net);
+    FUT_TRY(!op ? immediate_forward(w, node, &args) : eval ? op->ops->forward_eval(op, &args) : op->ops->forward(op, &args));
+    end_pass(w->net, node, FUT_NET_FORWARD);
+    return FUT_OK;
 }
 
 static fut_status walk_forward(const walk *w, const uint8_t *rgb)
@@ -186,7 +207,7 @@ static fut_status make_again(const walk *w, int node)
         fut_op *op = w->plan->nodes[reader->again[k]].op;
         fut_op_args args;
         bind_node(w, reader->again[k], &args);
-        FUT_TRY(op->ops->forward_again(op, &args));
+        FUT_TRY(run_pass(w->net, op, reader->again[k], FUT_NET_AGAIN, op->ops->forward_again, &args));
     }
     return FUT_OK;
 }
@@ -207,10 +228,12 @@ static fut_status backward_node(const walk *w, int node)
     FUT_TRY(make_again(w, node));
     bind_node(w, node, &args);
     if (!op) {
+        begin_pass(w->net);
         FUT_TRY(immediate_backward(w, node, &args));
+        end_pass(w->net, node, FUT_NET_BACKWARD_DATA);
     } else {
-        if (args.dx) FUT_TRY(op->ops->backward_data(op, &args));
-        if (op->ops->backward_params) FUT_TRY(op->ops->backward_params(op, &args));
+        if (args.dx) FUT_TRY(run_pass(w->net, op, node, FUT_NET_BACKWARD_DATA, op->ops->backward_data, &args));
+        if (op->ops->backward_params) FUT_TRY(run_pass(w->net, op, node, FUT_NET_BACKWARD_PARAMS, op->ops->backward_params, &args));
     }
     return finish_backward(w, node, &args);
 }

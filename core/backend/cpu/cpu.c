@@ -95,6 +95,7 @@ static void cpu_destroy(fut_backend *bk)
 static const fut_backend cpu_backend = {
     .name = "cpu",
     .info = cpu_info,
+    .limits = fut_cpu_limits,
     .act_bytes = cpu_act_bytes,
     .destroy = cpu_destroy,
 #define FUT_KERNEL(kernel, args) .kernel = fut_cpu_##kernel,

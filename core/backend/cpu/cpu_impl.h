@@ -27,6 +27,8 @@ fut_status fut_backend_create_cpu(const fut_backend_options *options, fut_backen
 #include "core/backend/kernels.def"
 #undef FUT_KERNEL
 
+fut_status fut_cpu_limits(fut_backend *bk, fut_dtype dtype, fut_backend_limits *limits_out) FUT_MUST_CHECK;
+
 /* Refuse activations other than f32 and bf16 (where the processor has it), and reals other than f32, naming the kernel. */
 fut_status fut_cpu_check_dtype(const fut_backend *bk, const char *kernel, fut_dtype dtype, fut_dtype real) FUT_MUST_CHECK;
 /* destroy of an op that owns nothing but itself. */

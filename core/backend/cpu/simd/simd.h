@@ -71,6 +71,8 @@ typedef struct fut_simd_schedule_free {
     float y_step, z_step;                     /* y += y_step g, z -= z_step g */
 } fut_simd_schedule_free;
 
+enum { FUT_SIMD_CHAINS = 12 }; /* of multiply_adds: more than a processor has in flight */
+
 typedef struct fut_simd {
     const char *isa;
     int lanes; /* channels of one block of an activation */
