@@ -32,7 +32,7 @@ simulate()
         { cut -c1-300 "$tmp/err" "$tmp/out"; echo "FAILED: $2 ranks, links $1"; exit 1; }
 }
 
-[ $# -gt 0 ] || set -- shared 2 shared 8 shared 16 shared 64 queued 16 queued 64 queued 256
+[ $# -gt 0 ] || set -- shared 2 shared 8 shared 16 shared 32 shared 64 queued 16 queued 64
 echo "links    ranks  operation    simulated ms    plan ms    plan / simulated"
 while [ $# -gt 0 ]; do
     simulate "$1" "$2"
