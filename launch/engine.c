@@ -177,7 +177,7 @@ static fut_status backward_in_turn(fut_engine *g, const fut_inputs *in, fut_step
     return FUT_OK;
 }
 
-/* The same, layer by layer: one shard writes into the tree, several into leaves of their own, which then go in turn. */
+/* The same, layer by layer: where every rank has one shard, it writes into the tree; else all write into leaves, which then go in turn. */
 static fut_status backward_lockstep(fut_engine *g, const fut_inputs *in, fut_step_timer *timer)
 {
     backward_pass pass = {.engine = g, .timer = timer};
@@ -186,17 +186,18 @@ static fut_status backward_lockstep(fut_engine *g, const fut_inputs *in, fut_ste
     fut_net_join join = {.leaf = join_leaf, .total = join_total, .context = &timed};
     fut_net_shard *shards = fut_lockstep_shards(g->lockstep);
     int mine = g->my_end - g->my_first;
+    bool direct = g->leaves == NULL;
     int64_t leaf_count = fut_net_leaf_count(g->net);
     void *leaf = NULL;
-    if (mine == 1) FUT_TRY(fut_tree_begin_leaf(g->tree, g->my_first, &leaf));
+    if (direct) FUT_TRY(fut_tree_begin_leaf(g->tree, g->my_first, &leaf));
     for (int k = 0; k < mine; k++) {
         shards[k] = shard_of(g, in, g->my_first + k);
-        shards[k].leaf = mine == 1 ? leaf : g->leaves + k * leaf_count;
+        shards[k].leaf = direct ? leaf : g->leaves + k * leaf_count;
         FUT_TRY(loss_grad(g, in, g->my_first + k, shards[k].leaf));
     }
     lap(g, timer, FUT_SECTION_LOSS);
-    FUT_TRY(fut_net_backward_lockstep(g->net, shards, mine, in->n, &join, mine == 1 ? &progress : NULL));
-    for (int k = 0; k < mine && mine > 1; k++) {
+    FUT_TRY(fut_net_backward_lockstep(g->net, shards, mine, in->n, &join, direct ? &progress : NULL));
+    for (int k = 0; k < mine && !direct; k++) {
         FUT_TRY(fut_tree_begin_leaf(g->tree, g->my_first + k, &leaf));
         FUT_TRY(g->bk->copy(g->bk, leaf, shards[k].leaf, (size_t)leaf_count * sizeof(float), NULL));
         FUT_TRY(leaf_ready(&pass, 0));

@@ -74,7 +74,7 @@ typedef struct fut_engine {
     float *e_dealt;            /* [batch, dim] embeddings in dealt order: mine, then everybody's */
     float *e;                  /* [batch, dim] in the sampler's order */
     float *de;                 /* [largest shard, dim]; in lockstep one for each of my shards */
-    float *leaves;             /* in lockstep, [my shards][leaf_count]; NULL with one shard, which writes into the tree */
+    float *leaves;             /* in lockstep, [my shards][leaf_count]; NULL where every rank has one shard, which writes into the tree */
     double *loss_rows;         /* [shards, sums + 1]: fut_step_outcome.sums of each shard */
     double *loss_total;        /* [sums + 1] */
     fut_step_scalars *scalars; /* one */

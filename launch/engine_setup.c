@@ -223,7 +223,8 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
         at_once = g->my_end - g->my_first;
         FUT_TRY(fut_lockstep_create(g->net, g->device_comm, g->shards, g->my_first, g->my_end, &g->lockstep));
     }
-    if (at_once > 1) {
+    /* Buckets are summed between the layers' sums, which all ranks must do in one order: where all have one shard. */
+    if (g->lockstep != NULL && g->shards > fut_comm_size(g->comm)) {
         size_t reals = (size_t)fut_net_leaf_count(g->net) * (size_t)at_once;
         FUT_TRY(bk->alloc(bk, reals * sizeof(float), (void **)&g->leaves));
     }
