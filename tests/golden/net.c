@@ -3,14 +3,14 @@
  * ref in f64, where only rounding may differ. Where relu6's corners make PyTorch's own f32 part from its f64 (lite0), f32 may be three
  * times as far away. */
 #include "launch/lockstep.h"
-#include "tests/golden/net_fill.h"
+#include "tests/golden/net_lines.h"
 #include "tests/support/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define FOLDER FUT_TEST_SOURCE_DIR "/tests/golden/net/"
-enum { IMAGES = 8, SIZES = 3, PICKS = 4 };
+enum { IMAGES = 8, SIZES = 3 };
 
 typedef struct network {
     const char *backbone;
@@ -198,36 +198,6 @@ static void embeddings_on_ref(void **state)
 
 /* ---- gradients ------------------------------------------------------------------------------------------------------------------- */
 
-static const fut_net_tensor *find_tensor(const fut_net *net, const char *name)
-{
-    for (int64_t i = 0; i < fut_net_tensor_count(net); i++)
-        if (strcmp(fut_net_tensor_at(net, i)->name, name) == 0) return fut_net_tensor_at(net, i);
-    fail_msg("no tensor %s", name);
-    return NULL;
-}
-
-/* Compare a tensor with its line: norm and picks, both relative to *scale, which becomes the tensor's norm. A bias is measured against the
- * weight before it where that is larger: the gradient of a shift which the next batch norm takes away again is zero but for rounding.
- * Returns the larger error. */
-static double tensor_error(const oracle *o, const fut_net_tensor *tensor, const void *pack, char **cursor, double *scale)
-{
-    double sum = 0, norm = strtod(*cursor, cursor);
-    bool bias = strcmp(strrchr(tensor->name, '.'), ".bias") == 0;
-    if (!bias || norm > *scale) *scale = norm;
-    for (int64_t i = 0; i < tensor->count; i++) {
-        double value = net_fill_load(o->real, pack, tensor->offset + i);
-        sum += value * value;
-    }
-    double worst = fabs(sqrt(sum) - norm) / *scale;
-    for (int k = 0; k < PICKS; k++) {
-        int64_t index = strtoll(*cursor, cursor, 10);
-        double want = strtod(*cursor, cursor);
-        double error = fabs(net_fill_load(o->real, pack, tensor->offset + index) - want) / *scale;
-        if (!(error <= worst)) worst = error;
-    }
-    return worst;
-}
-
 static void check_lines(const network *n, const oracle *o, const fut_net *net, const void *gradients, const void *stats)
 {
     FILE *f = open_golden(n, "gradients.txt");
@@ -241,8 +211,8 @@ static void check_lines(const network *n, const oracle *o, const fut_net *net, c
     for (; net_fill_line(f, line, sizeof line); lines++) {
         char *cursor = strchr(line, ' ');
         *cursor++ = '\0';
-        const fut_net_tensor *tensor = find_tensor(net, line);
-        double error = tensor_error(o, tensor, tensor->trainable ? gradients : stats, &cursor, &scale);
+        const fut_net_tensor *tensor = net_find_tensor(net, line);
+        double error = net_tensor_error(o->real, tensor, tensor->trainable ? gradients : stats, &cursor, &scale);
         if (!(error <= worst)) {
             worst = error;
             snprintf(worst_name, sizeof worst_name, "%s", line);
