@@ -90,8 +90,8 @@ typedef struct fut_engine {
     fut_event *marks[FUT_MARKS]; /* NULL unless fut_engine_mark was called: then nothing is recorded for replay */
 } fut_engine;
 
-/* Build backend, network, loss, optimizer, reduction and step memory for shards dealt over the ranks of comm. threads 0: the rank's share
- * of the node. Parameters are not set, and nothing is planned: fut_engine_plan follows. Collective. Errors: FUT_ERR_CONFIG,
+/* Build backend, network, loss, optimizer, reduction and step memory for shards dealt over the ranks of comm. threads 0: see
+ * fut_model_threads. Parameters are not set, and nothing is planned: fut_engine_plan follows. Collective. Errors: FUT_ERR_CONFIG,
  * FUT_ERR_UNSUPPORTED, FUT_ERR_NO_MEMORY, the same on all ranks. */
 typedef struct fut_engine_options {
     int shards, threads;

@@ -22,14 +22,27 @@ int64_t fut_engine_largest_shard(const fut_engine *g)
     return (g->config->train.batch + g->shards - 1) / g->shards;
 }
 
+/* One number of threads for all shards, since a shard's bits depend on it: rank 0's. Collective. */
+static fut_status decide_threads(fut_engine *g, int asked)
+{
+    int32_t threads = asked > 0 ? asked : fut_model_threads(g->comm, g->shards);
+    FUT_TRY(fut_order_broadcast(g->comm, &threads, sizeof threads, "threads of a shard"));
+    g->threads = threads;
+    return FUT_OK;
+}
+
 static fut_status create_model(fut_engine *g, const fut_engine_options *options)
 {
     fut_model_place place = fut_model_place_of(g->comm);
-    if (options->threads > 0) place.threads = options->threads;
-    g->threads = place.threads;
+    int cores = place.threads;
+    place.threads = g->threads;
     fut_params params = fut_loss_params(&g->config->loss, options->classes, g->config->model.embedding);
     FUT_TRY(fut_model_create(g->config, &place, options->mean, options->std, &params, &g->bk, &g->net));
     g->bk->info(g->bk, &g->info);
+    if (options->threads == 0 && !g->info.asynchronous && g->info.threads < cores && g->shards > fut_comm_size(g->comm))
+        FUT_INFO("%d of the %d cores a rank has are used: %d shards have them in common, so that any number of ranks gives the same bits. "
+                 "More ranks use more; so does train.threads",
+                 g->info.threads, cores, g->shards);
     g->bytes_free_before = g->info.bytes_free;
     g->host_bytes_before = fut_mem_bytes();
     if (!g->info.asynchronous && place.ranks_on_node > 1) g->bytes_free_before /= (size_t)place.ranks_on_node;
@@ -204,7 +217,8 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
     const fut_config *config = g->config;
     fut_backend *bk = g->bk;
     int64_t batch = config->train.batch;
-    size_t bucket_bytes = g->info.asynchronous ? FUT_ENGINE_BUCKET_BYTES : 0;
+    size_t bucket_bytes = (size_t)config->train.bucket << 10;
+    if (bucket_bytes == 0 && g->info.asynchronous) bucket_bytes = FUT_ENGINE_BUCKET_BYTES;
     g->dim = config->model.embedding;
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
@@ -244,6 +258,7 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
 
 static fut_status build(fut_engine *g, const fut_engine_options *options)
 {
+    FUT_TRY(decide_threads(g, options->threads));
     FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
     FUT_TRY(connect_devices(g));
     return fut_comm_agree(g->comm, create_step_memory(g, options));

@@ -12,16 +12,28 @@
 #include <string.h>
 #include <unistd.h>
 
-fut_model_place fut_model_place_of(const fut_comm *comm)
+/* One of `users`' share of the machine's cores, but no more than this process may run on. */
+static int share_of_cores(long users)
 {
     cpu_set_t allowed;
-    int local_ranks = comm != NULL ? comm->local_size : 1;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long share = cores / (local_ranks > 0 ? local_ranks : 1);
+    long share = cores / (users > 0 ? users : 1);
     long may_run = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : cores;
     long threads = share < may_run ? share : may_run;
+    return threads > 1 ? (int)threads : 1;
+}
+
+fut_model_place fut_model_place_of(const fut_comm *comm)
+{
+    int local_ranks = comm != NULL ? comm->local_size : 1;
     return (fut_model_place){
-        .threads = threads > 1 ? (int)threads : 1, .device = comm != NULL ? comm->local_rank : 0, .ranks_on_node = local_ranks};
+        .threads = share_of_cores(local_ranks), .device = comm != NULL ? comm->local_rank : 0, .ranks_on_node = local_ranks};
+}
+
+int fut_model_threads(const fut_comm *comm, int shards)
+{
+    int ranks = fut_comm_size(comm);
+    return share_of_cores(((long)shards * comm->local_size + ranks - 1) / ranks);
 }
 
 static fut_dtype activation_dtype(int precision)

@@ -19,6 +19,10 @@ typedef struct fut_model_place {
 /* A rank's place: its share of the node's cores, but no more than it may run on, and the GPU of its number. NULL: alone on the node. */
 fut_model_place fut_model_place_of(const fut_comm *comm);
 
+/* CPU threads of a shard where nobody says: the machine's cores over the shards on it, at least 1, but no more than the process may run on.
+ * On one machine that is the same for any number of ranks. */
+int fut_model_threads(const fut_comm *comm, int shards);
+
 /* A backend and a network on it, parameters not set. loss: parameters to train beside the network's; NULL: none. Owns: both; destroy the
  * net first. */
 fut_status fut_model_create(const fut_config *config, const fut_model_place *place, const double mean[3], const double std[3],
