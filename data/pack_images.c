@@ -215,13 +215,13 @@ static void join_with_progress(pthread_t thread, const crew *c, double started)
     struct timespec until;
     do {
         show_progress(c, started);
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += 50 * 1000 * 1000;
         if (until.tv_nsec >= 1000 * 1000 * 1000) {
             until.tv_nsec -= 1000 * 1000 * 1000;
             until.tv_sec++;
         }
-    } while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
+    } while (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
 }
 
 fut_status fut_pack_images(const fut_pack_options *options, const fut_dataset_info *info, int fd, int64_t data_offset, fut_pack_item *items,
