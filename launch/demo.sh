@@ -65,7 +65,7 @@ mpirun_of()
     done
 }
 victim=$(mpirun_of "$job")
-[ -n "$victim" ] || { echo "the training ended before it could be killed" >&2; exit 70; }
+[ -n "$victim" ] || { wait "$job" || exit $?; echo "the training ended before it could be killed" >&2; exit 70; }
 kill -9 $victim
 wait "$job" 2>/dev/null || true
 trap - INT TERM

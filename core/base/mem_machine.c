@@ -2,9 +2,11 @@
 #include "core/base/mem.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 512, CGROUP_PATH_BYTES = 256 };
@@ -81,10 +83,19 @@ static void narrow_to_address_space(room *r)
     r->free = least(r->free, r->total > used ? r->total - used : 0);
 }
 
+/* What the kernel says where /proc is not mounted: less than could be had, since pages of files count as used. */
+static room room_without_proc(void)
+{
+    struct sysinfo info;
+    if (sysinfo(&info) != 0) return (room){.free = SIZE_MAX, .total = SIZE_MAX};
+    return (room){.free = (size_t)(info.freeram + info.bufferram) * info.mem_unit, .total = (size_t)info.totalram * info.mem_unit};
+}
+
 void fut_mem_machine(size_t *free_out, size_t *total_out)
 {
     room r = {.free = (size_t)number_of("/proc/meminfo", "MemAvailable:") * 1024,
               .total = (size_t)number_of("/proc/meminfo", "MemTotal:") * 1024};
+    if (r.total == 0) r = room_without_proc();
     narrow_to_cgroups(&r);
     narrow_to_address_space(&r);
     *free_out = r.free;

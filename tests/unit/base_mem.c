@@ -199,6 +199,29 @@ static void a_limit_is_seen(void **state)
     assert_int_equal(status, 0);
 }
 
+/* A bare chroot has no /proc. */
+static void without_proc_the_kernel_is_asked(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/fut_bare_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    pid_t child = fork();
+    if (child == 0) {
+        size_t left = 0, total = 0;
+        if (chroot(folder) != 0) _exit(77);
+        fut_mem_machine(&left, &total);
+        _exit(left > 0 && left <= total ? 0 : 2);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(rmdir(folder), 0);
+    if (WEXITSTATUS(status) == 77) {
+        print_message("skipped: only root may chroot\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup(test, clear_trail)
@@ -212,6 +235,7 @@ int main(void)
         FRESH(exit_codes_are_sysexits),
         FRESH(log_lines),
         FRESH(a_limit_is_seen),
+        FRESH(without_proc_the_kernel_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
