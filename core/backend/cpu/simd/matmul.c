@@ -16,6 +16,16 @@ static int64_t at_most(int64_t n, int64_t limit)
     return n < limit ? n : limit;
 }
 
+/* k lines of n values, `stride` apart, to lines of `whole`. A copy whose length the compiler knows is a few moves; of any other it may make a
+ * string instruction, which takes longer to start than a line to move. */
+FUT_INLINE void copy_lines(int64_t k, int64_t n, int64_t whole, const float *from, int64_t stride, float *packed)
+{
+    for (int64_t i = 0; i < k && n == whole; i++)
+        memcpy(packed + i * whole, from + i * stride, (size_t)whole * sizeof *packed);
+    for (int64_t i = 0; i < k && n < whole; i++)
+        memcpy(packed + i * whole, from + i * stride, (size_t)n * sizeof *packed);
+}
+
 /* The rows of one tile, [k, TILE_ROWS], those past the last zero. */
 static void pack_tile_rows(const fut_simd_matmul *mm, int64_t row, int64_t k0, int64_t k, float *packed)
 {
@@ -23,8 +33,7 @@ static void pack_tile_rows(const fut_simd_matmul *mm, int64_t row, int64_t k0, i
     const float *a = mm->a + k0 * mm->a_col;
     if (rows < TILE_ROWS) memset(packed, 0, (size_t)(k * TILE_ROWS) * sizeof *packed);
     if (mm->a_row == 1 && !mm->pick) {
-        for (int64_t i = 0; i < k; i++)
-            memcpy(packed + i * TILE_ROWS, a + row + i * mm->a_col, (size_t)rows * sizeof *packed);
+        copy_lines(k, rows, TILE_ROWS, a + row, mm->a_col, packed);
         return;
     }
     for (int64_t r = 0; r < rows; r++) {
@@ -42,8 +51,7 @@ static void pack_cols(const fut_simd_matmul *mm, int64_t col, int64_t k0, int64_
     const float *b = mm->b + k0 * mm->b_row + col * mm->b_col;
     if (cols < TILE_COLS) memset(packed, 0, (size_t)(k * TILE_COLS) * sizeof *packed);
     if (mm->b_col == 1) {
-        for (int64_t i = 0; i < k; i++)
-            memcpy(packed + i * TILE_COLS, b + i * mm->b_row, (size_t)cols * sizeof *packed);
+        copy_lines(k, cols, TILE_COLS, b, mm->b_row, packed);
         return;
     }
     for (int64_t i0 = 0; i0 < k; i0 += DEPTH)
