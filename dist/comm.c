@@ -142,17 +142,22 @@ fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *count
                                 const char *what)
 {
     enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(counts[comm->rank], dtype));
-    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, what));
+    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, NULL, what));
+}
+
+static int64_t bytes_of_messages(const fut_message *messages, int n, fut_dtype dtype)
+{
+    int64_t count = 0;
+    for (int i = 0; i < n; i++)
+        count += messages[i].count;
+    return bytes_of(count, dtype);
 }
 
 fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                              const char *what)
 {
-    int64_t count = 0;
-    for (int i = 0; i < n_send; i++)
-        count += send[i].count;
-    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(count, dtype));
-    return leave(comm, comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, what));
+    enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of_messages(send, n_send, dtype));
+    return leave(comm, comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, NULL, what));
 }
 
 fut_status fut_comm_barrier(fut_comm *comm, const char *what)
@@ -169,6 +174,61 @@ fut_status fut_comm_poll(fut_comm *comm)
 void fut_comm_abort(fut_comm *comm, int exit_code)
 {
     comm->ops->abort(comm, exit_code);
+}
+
+/* ---- transfers ------------------------------------------------------------------------------------------------------------------ */
+
+enum { CHANNELS_MAX = 32767 }; /* MPI promises so many tags */
+
+fut_status fut_comm_take_channel(fut_comm *comm, int *channel_out)
+{
+    FUT_CHECK(comm->channels < CHANNELS_MAX, FUT_ERR_INTERNAL, "%d channels were taken", comm->channels);
+    *channel_out = ++comm->channels;
+    return FUT_OK;
+}
+
+fut_status fut_transfer_create(fut_comm *comm, int channel, int messages, fut_transfer **transfer_out)
+{
+    *transfer_out = NULL;
+    return comm->ops->transfer_create == NULL ? FUT_OK : comm->ops->transfer_create(comm, channel, messages, transfer_out);
+}
+
+void fut_transfer_destroy(fut_comm *comm, fut_transfer **transfer)
+{
+    if (*transfer != NULL) comm->ops->transfer_destroy(comm, *transfer);
+    *transfer = NULL;
+}
+
+static void enter_begin(const fut_comm *comm, const char *what, int64_t bytes)
+{
+    fut_watchdog_enter_begin(comm->watchdog, what, bytes, comm->deadline);
+}
+
+fut_status fut_comm_exchange_begin(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv,
+                                   fut_dtype dtype, fut_transfer *transfer, const char *what)
+{
+    enter_begin(comm, what, bytes_of_messages(send, n_send, dtype));
+    return leave(comm, comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, transfer, what));
+}
+
+fut_status fut_comm_all_gatherv_begin(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
+                                      fut_transfer *transfer, const char *what)
+{
+    enter_begin(comm, what, bytes_of(counts[comm->rank], dtype));
+    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, transfer, what));
+}
+
+fut_status fut_transfer_test(fut_comm *comm, fut_transfer *transfer, bool *done_out, const char *what)
+{
+    *done_out = true;
+    return transfer == NULL ? FUT_OK : comm->ops->transfer_test(comm, transfer, done_out, what);
+}
+
+fut_status fut_transfer_wait(fut_comm *comm, fut_transfer *transfer, const char *what)
+{
+    if (transfer == NULL) return FUT_OK;
+    enter(comm, what, FUT_FLIGHT_NOBODY, 0);
+    return leave(comm, comm->ops->transfer_wait(comm, transfer, what));
 }
 
 /* ---- agreement ------------------------------------------------------------------------------------------------------------------ */

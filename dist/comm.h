@@ -24,6 +24,9 @@ extern "C" {
 
 typedef struct fut_comm fut_comm;
 
+/* Messages that move while the caller does something else; see fut_comm_exchange_begin. */
+typedef struct fut_transfer fut_transfer;
+
 /* One message of an exchange: `count` elements to or from `peer`. */
 typedef struct fut_message {
     int peer;
@@ -38,9 +41,16 @@ typedef struct fut_comm_ops {
     fut_status (*reduce_scatter_sum)(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
                                      const char *what);
     fut_status (*broadcast)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what);
-    fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype, const char *what);
+    /* transfer: do not wait, it is waited for later; NULL: wait. */
+    fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
+                              fut_transfer *transfer, const char *what);
     fut_status (*exchange)(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
-                           const char *what);
+                           fut_transfer *transfer, const char *what);
+    /* All NULL where no call waits, which needs no transfers. */
+    fut_status (*transfer_create)(fut_comm *comm, int channel, int messages, fut_transfer **transfer_out);
+    void (*transfer_destroy)(fut_comm *comm, fut_transfer *transfer);
+    fut_status (*transfer_test)(fut_comm *comm, fut_transfer *transfer, bool *done_out, const char *what);
+    fut_status (*transfer_wait)(fut_comm *comm, fut_transfer *transfer, const char *what);
     fut_status (*barrier)(fut_comm *comm, const char *what);
     fut_status (*poll)(fut_comm *comm);
     void (*roll_call)(fut_comm *comm); /* who is missing? says so and ends the job; NULL: there is nobody else */
@@ -53,6 +63,7 @@ struct fut_comm {
     const fut_comm_ops *ops;
     int rank, size;
     int local_rank, local_size; /* among the ranks of this node */
+    int channels;               /* taken so far; 0 is that of all calls that wait */
     double deadline;            /* seconds; how long one wait may take; 0: what the watchdog makes of what it saw */
     fut_watchdog *watchdog;     /* borrowed; NULL: nothing is recorded */
     fut_stream *stream;         /* where a device's communicator enqueues; NULL: the backend's own */
@@ -100,6 +111,24 @@ fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *count
 /* Start all sends and receives, wait for all. Between two ranks messages match in order. A message to oneself is not allowed. */
 fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                              const char *what) FUT_MUST_CHECK;
+
+/* The last two without the wait: begin starts the messages, whose memory is theirs until test says that they are done, which never waits,
+ * or wait returns. A transfer carries one such call at a time, of at most `messages` sends and receives (a gather has 2 (size - 1)), and
+ * then may begin another. Messages match in the order of their beginnings within a channel, so the ranks begin a channel's calls in one
+ * order; channels know nothing of each other. A communicator whose calls never wait has no transfers: NULL, which all of these take, and
+ * which is done as soon as it has begun. begin, test and wait allocate nothing. */
+/* A channel of its own; the ranks ask for theirs in one order. Not collective. Errors: FUT_ERR_INTERNAL (there are no more). */
+fut_status fut_comm_take_channel(fut_comm *comm, int *channel_out) FUT_MUST_CHECK;
+fut_status fut_transfer_create(fut_comm *comm, int channel, int messages, fut_transfer **transfer_out) FUT_MUST_CHECK;
+/* Nothing of it may be under way, unless the process ends. */
+void fut_transfer_destroy(fut_comm *comm, fut_transfer **transfer);
+fut_status fut_comm_exchange_begin(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv,
+                                   fut_dtype dtype, fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
+fut_status fut_comm_all_gatherv_begin(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
+                                      fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
+fut_status fut_transfer_test(fut_comm *comm, fut_transfer *transfer, bool *done_out, const char *what) FUT_MUST_CHECK;
+fut_status fut_transfer_wait(fut_comm *comm, fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
+
 fut_status fut_comm_barrier(fut_comm *comm, const char *what) FUT_MUST_CHECK;
 /* Let messages move during a long computation, and report an error that came meanwhile. Never waits. */
 fut_status fut_comm_poll(fut_comm *comm) FUT_MUST_CHECK;

@@ -54,16 +54,24 @@ static int peer_of_open(int n, MPI_Request *requests, const int *peers)
     return FUT_FLIGHT_NOBODY;
 }
 
+static fut_status test_all(int n, MPI_Request *requests, bool *done_out, const char *what)
+{
+    int done = 0;
+    int code = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
+    FUT_CHECK(code != MPI_ERR_IN_STATUS, FUT_ERR_IO, "%s: a message came that does not fit: one was lost, or the ranks do not do the same",
+              what);
+    FUT_MPI(code, what);
+    *done_out = done != 0;
+    return FUT_OK;
+}
+
 /* peers: of the requests; NULL where they are with everybody. */
 static fut_status wait_all(comm_mpi *c, int n, MPI_Request *requests, const int *peers, const char *what)
 {
     fut_patience patience = {.peer = FUT_FLIGHT_NOBODY};
     for (;;) {
-        int done = 0;
-        int code = MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
-        FUT_CHECK(code != MPI_ERR_IN_STATUS, FUT_ERR_IO,
-                  "%s: a message came that does not fit: one was lost, or the ranks do not do the same", what);
-        FUT_MPI(code, what);
+        bool done = false;
+        FUT_TRY(test_all(n, requests, &done, what));
         if (done) return FUT_OK;
         if (patience.looks % LOOKS_A_ROLL == LOOKS_A_ROLL - 1) FUT_TRY(fut_mpi_answer_roll(c));
         if (patience.ask && peers != NULL) patience.peer = peer_of_open(n, requests, peers);
@@ -129,59 +137,121 @@ static fut_status mpi_reduce_scatter_sum(fut_comm *comm, const void *data, const
     return wait_all(c, 1, &request, NULL, what);
 }
 
-static fut_status reserve_requests(comm_mpi *c, int n)
+/* ---- messages: of a transfer that waits later, or of the communicator's own, that waits at once ---------------------------------- */
+
+static fut_status transfer_reserve(fut_transfer *t, int n)
 {
-    if (n <= c->room) return FUT_OK;
-    FUT_TRY(fut_mem_grow((void **)&c->requests, (size_t)c->room, (size_t)n, sizeof(MPI_Request)));
-    FUT_TRY(fut_mem_grow((void **)&c->peers, (size_t)c->room, (size_t)n, sizeof *c->peers));
-    c->room = n;
+    if (n <= t->room) return FUT_OK;
+    FUT_TRY(fut_mem_grow((void **)&t->requests, (size_t)t->room, (size_t)n, sizeof(MPI_Request)));
+    FUT_TRY(fut_mem_grow((void **)&t->peers, (size_t)t->room, (size_t)n, sizeof *t->peers));
+    t->room = n;
     return FUT_OK;
 }
 
-static fut_status start_messages(comm_mpi *c, const fut_message *messages, int n, bool sending, fut_dtype dtype, int first,
-                                 const char *what)
+static void transfer_fini(fut_transfer *t)
 {
-    for (int i = 0; i < n; i++) {
-        const fut_message *m = &messages[i];
-        FUT_CHECK(m->peer != c->base.rank, FUT_ERR_INTERNAL, "%s: a message to oneself", what);
-        FUT_CHECK(m->count <= CHUNK, FUT_ERR_INTERNAL, "%s: a message of %lld elements", what, (long long)m->count);
-        MPI_Request *request = &c->requests[first + i];
-        c->peers[first + i] = m->peer;
-        if (sending)
-            FUT_MPI(MPI_Isend(m->data, (int)m->count, mpi_type(dtype), m->peer, 0, c->world, request), what);
-        else
-            FUT_MPI(MPI_Irecv(m->data, (int)m->count, mpi_type(dtype), m->peer, 0, c->world, request), what);
+    fut_mem_free(t->requests);
+    fut_mem_free(t->peers);
+}
+
+static fut_status mpi_transfer_create(fut_comm *comm, int channel, int messages, fut_transfer **transfer_out)
+{
+    fut_status st = FUT_OK;
+    fut_transfer *t = NULL;
+    (void)comm;
+    FUT_TRY(FUT_NEW(&t));
+    t->channel = channel;
+    st = transfer_reserve(t, messages);
+    if (st == FUT_OK) {
+        *transfer_out = t;
+        return FUT_OK;
     }
+    transfer_fini(t);
+    fut_mem_free(t);
+    return st;
+}
+
+static void mpi_transfer_destroy(fut_comm *comm, fut_transfer *t)
+{
+    (void)comm;
+    transfer_fini(t);
+    fut_mem_free(t);
+}
+
+static fut_status mpi_transfer_test(fut_comm *comm, fut_transfer *t, bool *done_out, const char *what)
+{
+    (void)comm;
+    FUT_TRY(test_all(t->n, t->requests, done_out, what));
+    if (*done_out) t->n = 0;
+    return FUT_OK;
+}
+
+static fut_status mpi_transfer_wait(fut_comm *comm, fut_transfer *t, const char *what)
+{
+    FUT_TRY(wait_all((comm_mpi *)comm, t->n, t->requests, t->peers, what));
+    t->n = 0;
+    return FUT_OK;
+}
+
+/* The transfer that is to carry n messages: the one given, or the communicator's own. */
+static fut_status open_transfer(comm_mpi *c, fut_transfer *given, int n, fut_transfer **transfer_out, const char *what)
+{
+    *transfer_out = given != NULL ? given : &c->own;
+    if (given == NULL) c->own.n = 0; /* after an error some may be left */
+    FUT_CHECK(given == NULL || (given->n == 0 && n <= given->room), FUT_ERR_INTERNAL,
+              "%s: %d messages begin in a transfer of %d, of which %d are under way", what, n, given->room, given->n);
+    return transfer_reserve(*transfer_out, n);
+}
+
+static fut_status close_transfer(comm_mpi *c, const fut_transfer *given, const char *what)
+{
+    return given != NULL ? FUT_OK : mpi_transfer_wait(&c->base, &c->own, what);
+}
+
+static fut_status start_message(comm_mpi *c, fut_transfer *t, const fut_message *m, bool sending, fut_dtype dtype, const char *what)
+{
+    FUT_CHECK(m->peer != c->base.rank, FUT_ERR_INTERNAL, "%s: a message to oneself", what);
+    FUT_CHECK(m->count <= CHUNK, FUT_ERR_INTERNAL, "%s: a message of %lld elements", what, (long long)m->count);
+    MPI_Request *request = &t->requests[t->n];
+    if (sending)
+        FUT_MPI(MPI_Isend(m->data, (int)m->count, mpi_type(dtype), m->peer, t->channel, c->world, request), what);
+    else
+        FUT_MPI(MPI_Irecv(m->data, (int)m->count, mpi_type(dtype), m->peer, t->channel, c->world, request), what);
+    t->peers[t->n++] = m->peer;
     return FUT_OK;
 }
 
 static fut_status mpi_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
-                               const char *what)
+                               fut_transfer *transfer, const char *what)
 {
     comm_mpi *c = (comm_mpi *)comm;
-    FUT_TRY(reserve_requests(c, n_send + n_recv));
-    FUT_TRY(start_messages(c, recv, n_recv, false, dtype, 0, what));
-    FUT_TRY(start_messages(c, send, n_send, true, dtype, n_recv, what));
-    return wait_all(c, n_send + n_recv, c->requests, c->peers, what);
+    fut_transfer *t = NULL;
+    FUT_TRY(open_transfer(c, transfer, n_send + n_recv, &t, what));
+    for (int i = 0; i < n_recv; i++)
+        FUT_TRY(start_message(c, t, &recv[i], false, dtype, what));
+    for (int i = 0; i < n_send; i++)
+        FUT_TRY(start_message(c, t, &send[i], true, dtype, what));
+    return close_transfer(c, transfer, what);
 }
 
 /* By messages rather than MPI_Iallgatherv, whose displacements are int. */
 static fut_status mpi_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                  const char *what)
+                                  fut_transfer *transfer, const char *what)
 {
     comm_mpi *c = (comm_mpi *)comm;
+    fut_transfer *t = NULL;
     size_t width = fut_dtype_size(dtype);
     int peers = comm->size - 1;
-    FUT_TRY(reserve_requests(c, 2 * peers));
+    FUT_TRY(open_transfer(c, transfer, 2 * peers, &t, what));
     fut_message mine = {.count = counts[comm->rank], .data = (char *)data + (size_t)offsets[comm->rank] * width};
     for (int i = 0; i < peers; i++) {
         int r = (comm->rank + 1 + i) % comm->size;
         fut_message theirs = {.peer = r, .count = counts[r], .data = (char *)data + (size_t)offsets[r] * width};
         mine.peer = r;
-        FUT_TRY(start_messages(c, &theirs, 1, false, dtype, 2 * i, what));
-        FUT_TRY(start_messages(c, &mine, 1, true, dtype, 2 * i + 1, what));
+        FUT_TRY(start_message(c, t, &theirs, false, dtype, what));
+        FUT_TRY(start_message(c, t, &mine, true, dtype, what));
     }
-    return wait_all(c, 2 * peers, c->requests, c->peers, what);
+    return close_transfer(c, transfer, what);
 }
 
 static fut_status mpi_barrier(fut_comm *comm, const char *what)
@@ -214,8 +284,7 @@ static void mpi_roll_call(fut_comm *comm)
 
 static void free_memory(comm_mpi *c)
 {
-    fut_mem_free(c->requests);
-    fut_mem_free(c->peers);
+    transfer_fini(&c->own);
     fut_mem_free(c->part_counts);
     fut_mem_free(c->places);
     fut_mem_free(c->answers);
@@ -242,6 +311,10 @@ static const fut_comm_ops mpi_ops = {
     .broadcast = mpi_broadcast,
     .all_gatherv = mpi_all_gatherv,
     .exchange = mpi_exchange,
+    .transfer_create = mpi_transfer_create,
+    .transfer_destroy = mpi_transfer_destroy,
+    .transfer_test = mpi_transfer_test,
+    .transfer_wait = mpi_transfer_wait,
     .barrier = mpi_barrier,
     .poll = mpi_poll,
     .roll_call = mpi_roll_call,

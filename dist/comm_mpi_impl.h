@@ -20,12 +20,17 @@ typedef struct roll_answer {
     char what[FUT_WHAT_MAX];
 } roll_answer;
 
+struct fut_transfer {
+    int channel; /* the tag */
+    MPI_Request *requests;
+    int *peers; /* of the requests */
+    int n, room;
+};
+
 typedef struct comm_mpi {
     fut_comm base;
     MPI_Comm world;
-    MPI_Request *requests;
-    int *peers; /* of the requests */
-    int room;
+    fut_transfer own; /* of the calls that wait */
     int *part_counts; /* [size] */
     place *places;    /* [size] */
 

@@ -25,16 +25,16 @@ static fut_status self_broadcast(fut_comm *comm, void *data, int64_t count, fut_
 }
 
 static fut_status self_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                   const char *what)
+                                   fut_transfer *transfer, const char *what)
 {
-    (void)comm, (void)data, (void)counts, (void)offsets, (void)dtype, (void)what;
+    (void)comm, (void)data, (void)counts, (void)offsets, (void)dtype, (void)transfer, (void)what;
     return FUT_OK;
 }
 
 static fut_status self_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
-                                const char *what)
+                                fut_transfer *transfer, const char *what)
 {
-    (void)comm, (void)send, (void)recv, (void)dtype;
+    (void)comm, (void)send, (void)recv, (void)dtype, (void)transfer;
     FUT_CHECK(n_send == 0 && n_recv == 0, FUT_ERR_INTERNAL, "%s: a message to oneself", what);
     return FUT_OK;
 }

@@ -1,85 +1,22 @@
-#include "dist/reduce.h"
+#include "dist/reduce_impl.h"
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-enum { LEVELS_MAX = 12 }; /* 2^11 > FUT_SHARDS_MAX */
-
-void fut_shard_range(int64_t part, int64_t parts, int64_t n, int64_t *first_out, int64_t *end_out)
-{
-    int64_t size = n / parts;
-    int64_t larger = n % parts;
-    *first_out = part * size + (part < larger ? part : larger);
-    *end_out = *first_out + size + (part < larger ? 1 : 0);
-}
-
-/* ---- the shape of the tree ----------------------------------------------------------------------------------------------------- */
-
-/* A stack of finished nodes, left to right. Each names its node and the buffer that holds its sum. */
-typedef struct node {
-    int level;
-    int64_t index; /* covers shards [index << level, (index + 1) << level) */
-    int buffer;
-} node;
-
-typedef struct stack {
-    node at[2 * LEVELS_MAX];
-    int count;
-} stack;
-
-/* Called when the right node is to be added to the left; the right buffer is free afterwards. NULL: only the shape is wanted. */
-typedef void (*merge_fn)(void *context, int left, int right);
-
-/* Push a node and complete every parent that it completes. */
-static void push(stack *s, node n, int shards, merge_fn merge, void *context)
-{
-    int top_level = 0;
-    while (((int64_t)1 << top_level) < shards)
-        top_level++;
-    while (n.level < top_level) {
-        bool is_right = n.index % 2 == 1;
-        bool right_is_empty = !is_right && ((n.index + 1) << n.level) >= shards;
-        node *left = s->count > 0 ? &s->at[s->count - 1] : NULL;
-        if (is_right && left != NULL && left->level == n.level && left->index == n.index - 1) {
-            if (merge != NULL) merge(context, left->buffer, n.buffer);
-            n.buffer = left->buffer;
-            s->count--;
-        } else if (!right_is_empty) {
-            break;
-        }
-        n.level++;
-        n.index /= 2;
-    }
-    s->at[s->count++] = n;
-}
-
-/* The nodes that a rank holds after adding all its leaves. */
-static void nodes_of_rank(int rank, int ranks, int shards, stack *out)
-{
-    int64_t first = 0;
-    int64_t end = 0;
-    out->count = 0;
-    fut_shard_range(rank, ranks, shards, &first, &end);
-    for (int64_t s = first; s < end; s++)
-        push(out, (node){.index = s}, shards, NULL, NULL);
-}
-
-int fut_tree_nodes(int rank, int ranks, int shards)
-{
-    stack s;
-    nodes_of_rank(rank, ranks, shards, &s);
-    return s.count;
-}
-
-/* ---- vectors ------------------------------------------------------------------------------------------------------------------- */
 
 /* A range of the vector that is summed over the ranks by itself: rank c completes the tree for part c of it. */
 typedef struct bucket {
     int64_t first, end;
     int64_t *part_count, *part_offset; /* [size]; offsets from the start of the vector */
 } bucket;
+
+/* What a bucket that is under way needs. */
+typedef struct lane {
+    char *received;                 /* everybody's nodes of my part of it */
+    fut_transfer *scatter, *gather; /* NULL where the communicator has none */
+} lane;
 
 struct fut_tree {
     fut_comm *comm;
@@ -88,19 +25,24 @@ struct fut_tree {
     int64_t count, stride; /* of the vector; from one buffer to the next: ALIGNED whole, so that every buffer is as aligned as the first */
     fut_dtype dtype;
     int64_t first_shard, end_shard, next; /* my shards, and the one to be begun next */
-    stack mine;                           /* my nodes; during the last leaf without it */
-    node leaf;                            /* being written */
+    fut_tree_stack mine;                  /* my nodes; during the last leaf without it */
+    fut_tree_node leaf;                   /* being written */
     char *buffers;                        /* [n_buffers][count]: sums of my nodes */
     int n_buffers;
-    uint32_t used;  /* bit i: buffer i holds a node */
-    stack *theirs;  /* [size] nodes of every rank */
-    char *received; /* everybody's nodes of my part of a bucket */
-    char *sum;      /* [count]; more than one rank */
+    uint32_t used;          /* bit i: buffer i holds a node */
+    fut_tree_stack *theirs; /* [size] nodes of every rank */
+    char *sum;              /* [count]; more than one rank */
     fut_message *messages;
-    bucket *buckets;          /* from the front of the vector to its end */
-    int n_buckets, n_reduced; /* reduced from the end */
-    int64_t *parts;           /* what the buckets' arrays point into */
-    fut_stream *stream;       /* of the reduction */
+    lane lanes[FUT_TREE_LANES]; /* a bucket's is that of its place in the order */
+    int n_lanes;
+    bucket *buckets;     /* in the order in which they are summed: from the end of the vector to its front */
+    fut_tree_span *span; /* of each */
+    int n_buckets;
+    int ready, begun, added, done; /* buckets that have come so far, done <= added <= begun <= ready, in their order: messages match so */
+    bool overlaps;
+    double mark;        /* clock: until then the caller's time is accounted for */
+    int64_t *parts;     /* what the buckets' arrays point into */
+    fut_stream *stream; /* of the reduction */
     fut_event *computed, *reduced;
 };
 
@@ -116,17 +58,6 @@ static int take_buffer(fut_tree *t)
         free_one++;
     t->used |= 1U << free_one;
     return free_one;
-}
-
-static int largest_stack(int first, int end, int shards)
-{
-    stack s = {0};
-    int most = 0;
-    for (int shard = first; shard < end; shard++) {
-        if (s.count + 1 > most) most = s.count + 1;
-        push(&s, (node){.index = shard}, shards, NULL, NULL);
-    }
-    return most;
 }
 
 /* Elements that buffers, buckets and the parts of all buckets but the last are multiples of: what wide loads and libraries like. */
@@ -150,8 +81,9 @@ static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
     t->n_buckets = (int)((t->count + length - 1) / length);
     FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->buckets));
     FUT_TRY(FUT_NEW_ARRAY((int64_t)2 * ranks * t->n_buckets, &t->parts));
+    FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->span));
     for (int b = 0; b < t->n_buckets; b++) {
-        bucket *to = &t->buckets[b];
+        bucket *to = &t->buckets[t->n_buckets - 1 - b];
         to->first = b * length;
         to->end = to->first + length < t->count ? to->first + length : t->count;
         to->part_count = t->parts + (ptrdiff_t)2 * ranks * b;
@@ -162,6 +94,24 @@ static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
             to->part_count[r] = end - to->part_offset[r];
             to->part_offset[r] += to->first;
         }
+        t->span[t->n_buckets - 1 - b].count = to->end - to->first;
+    }
+    return FUT_OK;
+}
+
+/* Lanes for buckets of whose nodes I receive `bytes`. Where no call waits all is in the order of the stream, and one lane serves. */
+static fut_status create_lanes(fut_tree *t, size_t bytes, int scattered)
+{
+    int channels[2];
+    int ranks = fut_comm_size(t->comm);
+    int lanes = t->n_buckets < FUT_TREE_LANES ? t->n_buckets : FUT_TREE_LANES;
+    for (int i = 0; i < 2; i++)
+        FUT_TRY(fut_comm_take_channel(t->comm, &channels[i]));
+    for (int i = 0; i < lanes && (i == 0 || t->lanes[0].scatter != NULL); i++) {
+        lane *l = &t->lanes[t->n_lanes++];
+        FUT_TRY(fut_transfer_create(t->comm, channels[0], scattered, &l->scatter));
+        FUT_TRY(fut_transfer_create(t->comm, channels[1], 2 * (ranks - 1), &l->gather));
+        FUT_TRY(t->bk->alloc(t->bk, bytes, (void **)&l->received));
     }
     return FUT_OK;
 }
@@ -172,17 +122,18 @@ static fut_status create_exchange(fut_tree *t)
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
-    int64_t nodes = 0;
+    int nodes = 0;
     int64_t part = 0;
     FUT_TRY(FUT_NEW_ARRAY(ranks, &t->theirs));
     for (int r = 0; r < ranks; r++) {
-        nodes_of_rank(r, ranks, t->shards, &t->theirs[r]);
+        fut_tree_nodes_of_rank(r, ranks, t->shards, &t->theirs[r]);
         nodes += t->theirs[r].count;
     }
     for (int b = 0; b < t->n_buckets; b++)
         if (t->buckets[b].part_count[rank] > part) part = t->buckets[b].part_count[rank];
-    FUT_TRY(FUT_NEW_ARRAY(nodes + (int64_t)ranks * t->theirs[rank].count, &t->messages));
-    FUT_TRY(t->bk->alloc(t->bk, (size_t)(nodes * part) * width, (void **)&t->received));
+    int scattered = nodes + (ranks - 2) * t->theirs[rank].count; /* received from the others, and sent to each of them */
+    FUT_TRY(FUT_NEW_ARRAY(scattered, &t->messages));
+    FUT_TRY(create_lanes(t, (size_t)nodes * (size_t)part * width, scattered));
     return t->bk->alloc(t->bk, (size_t)t->count * width, (void **)&t->sum);
 }
 
@@ -195,10 +146,11 @@ fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t 
     FUT_CHECK(ranks <= shards && shards <= FUT_SHARDS_MAX, FUT_ERR_INTERNAL, "a tree of %d shards over %d ranks", shards, ranks);
     FUT_CHECK(dtype == FUT_F32 || dtype == FUT_F64, FUT_ERR_INTERNAL, "a tree of %s", fut_dtype_name(dtype));
     FUT_TRY_GOTO(FUT_NEW(&t), out);
-    *t = (fut_tree){.comm = comm, .bk = bk, .shards = shards, .count = count, .stride = round_up(count, ALIGNED), .dtype = dtype};
+    *t = (fut_tree){
+        .comm = comm, .bk = bk, .shards = shards, .count = count, .stride = round_up(count, ALIGNED), .dtype = dtype, .overlaps = true};
     fut_shard_range(fut_comm_rank(comm), ranks, shards, &t->first_shard, &t->end_shard);
     t->next = t->first_shard;
-    t->n_buffers = largest_stack((int)t->first_shard, (int)t->end_shard, shards);
+    t->n_buffers = fut_tree_largest_stack((int)t->first_shard, (int)t->end_shard, shards);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)t->n_buffers * (size_t)t->stride * fut_dtype_size(dtype), (void **)&t->buffers), out);
     FUT_TRY_GOTO(create_buckets(t, bucket_bytes), out);
     if (ranks > 1) FUT_TRY_GOTO(create_exchange(t), out);
@@ -216,18 +168,35 @@ void fut_tree_destroy(fut_tree **tree)
 {
     fut_tree *t = *tree;
     if (t == NULL) return;
-    void *device[] = {t->buffers, t->received, t->sum};
+    void *device[] = {t->buffers, t->sum};
     for (size_t i = 0; i < sizeof device / sizeof *device; i++)
         if (device[i] != NULL) t->bk->free(t->bk, device[i]);
+    for (int i = 0; i < t->n_lanes; i++) {
+        fut_transfer_destroy(t->comm, &t->lanes[i].scatter);
+        fut_transfer_destroy(t->comm, &t->lanes[i].gather);
+        if (t->lanes[i].received != NULL) t->bk->free(t->bk, t->lanes[i].received);
+    }
     if (t->reduced != NULL) t->bk->event_destroy(t->bk, t->reduced);
     if (t->computed != NULL) t->bk->event_destroy(t->bk, t->computed);
     if (t->stream != NULL) t->bk->stream_destroy(t->bk, t->stream);
     fut_mem_free(t->theirs);
     fut_mem_free(t->messages);
     fut_mem_free(t->buckets);
+    fut_mem_free(t->span);
     fut_mem_free(t->parts);
     fut_mem_free(t);
     *tree = NULL;
+}
+
+void fut_tree_set_overlap(fut_tree *t, bool overlaps)
+{
+    t->overlaps = overlaps;
+}
+
+const fut_tree_span *fut_tree_spans(const fut_tree *t, int *buckets_out)
+{
+    *buckets_out = t->n_buckets;
+    return t->span;
 }
 
 fut_status fut_tree_begin_leaf(fut_tree *t, int shard, void **leaf_out)
@@ -235,8 +204,8 @@ fut_status fut_tree_begin_leaf(fut_tree *t, int shard, void **leaf_out)
     FUT_CHECK(shard == t->next && shard < t->end_shard, FUT_ERR_INTERNAL, "shard %d was added out of turn: %lld of [%lld, %lld) is next",
               shard, (long long)t->next, (long long)t->first_shard, (long long)t->end_shard);
     t->next++;
-    t->leaf = (node){.index = shard, .buffer = take_buffer(t)};
-    t->n_reduced = 0;
+    t->leaf = (fut_tree_node){.index = shard, .buffer = take_buffer(t)};
+    t->ready = t->begun = t->added = t->done = 0;
     *leaf_out = buffer_at(t, t->leaf.buffer);
     return FUT_OK;
 }
@@ -262,7 +231,7 @@ static void merge_range(void *context, int left, int right)
 }
 
 /* Add the leaf to my nodes, over [first, end) of the vector; the stack that results into `after`. */
-static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *used, fut_stream *stream, stack *after)
+static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *used, fut_stream *stream, fut_tree_stack *after)
 {
     size_t width = fut_dtype_size(t->dtype);
     range_merge merge = {.tree = t,
@@ -272,12 +241,27 @@ static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *
                          .used = used,
                          .stream = stream};
     *after = t->mine;
-    push(after, t->leaf, t->shards, merge_range, &merge);
+    fut_tree_push(after, t->leaf, t->shards, merge_range, &merge);
     return merge.st;
 }
 
-/* Send my nodes' part r of a bucket to rank r, collect everybody's nodes of my part into `received`. */
-static fut_status scatter_nodes(fut_tree *t, const bucket *b, const stack *mine, const char *what)
+/* ---- buckets: ready -> begun: my nodes are on their way -> added: my part is complete, all parts are on their way -> done ----------- */
+
+static lane *lane_of(fut_tree *t, int i)
+{
+    return &t->lanes[i % t->n_lanes];
+}
+
+/* The caller's time since the last mark went into this. */
+static void charge(fut_tree *t, double *seconds)
+{
+    double now = fut_clock_now();
+    *seconds += now - t->mark;
+    t->mark = now;
+}
+
+/* Send my nodes' part r of a bucket to rank r, collect everybody's nodes of my part in the lane. */
+static fut_status scatter_nodes(fut_tree *t, const bucket *b, const lane *l, const fut_tree_stack *mine, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
@@ -287,7 +271,7 @@ static fut_status scatter_nodes(fut_tree *t, const bucket *b, const stack *mine,
     int slot = 0;
     for (int r = 0; r < ranks; r++)
         for (int i = 0; i < t->theirs[r].count; i++, slot++) {
-            char *to = t->received + (size_t)slot * part_bytes;
+            char *to = l->received + (size_t)slot * part_bytes;
             if (r == rank)
                 FUT_TRY(
                     t->bk->copy(t->bk, to, buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[rank] * width, part_bytes, t->stream));
@@ -300,114 +284,144 @@ static fut_status scatter_nodes(fut_tree *t, const bucket *b, const stack *mine,
         for (int i = 0; i < mine->count && r != rank; i++)
             send[n_send++] = (fut_message){
                 .peer = r, .count = b->part_count[r], .data = buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[r] * width};
-    return fut_comm_exchange(t->comm, send, n_send, t->messages, n_recv, t->dtype, what);
+    return fut_comm_exchange_begin(t->comm, send, n_send, t->messages, n_recv, t->dtype, l->scatter, what);
 }
 
 /* Complete the tree for my part of a bucket from the nodes received, in the order of ranks, and gather all parts. */
-static fut_status complete_bucket(fut_tree *t, const bucket *b, const char *what)
+static fut_status add_nodes(fut_tree *t, const bucket *b, const lane *l, const char *what)
 {
     int rank = fut_comm_rank(t->comm);
     int ranks = fut_comm_size(t->comm);
     size_t width = fut_dtype_size(t->dtype);
     size_t part_bytes = (size_t)b->part_count[rank] * width;
-    range_merge merge = {.tree = t, .nodes = t->received, .stride = part_bytes, .count = b->part_count[rank], .stream = t->stream};
-    stack all = {0};
+    range_merge merge = {.tree = t, .nodes = l->received, .stride = part_bytes, .count = b->part_count[rank], .stream = t->stream};
+    fut_tree_stack all = {0};
     int slot = 0;
     for (int r = 0; r < ranks; r++)
         for (int i = 0; i < t->theirs[r].count; i++, slot++) {
-            node n = t->theirs[r].at[i];
+            fut_tree_node n = t->theirs[r].at[i];
             n.buffer = slot;
-            push(&all, n, t->shards, merge_range, &merge);
+            fut_tree_push(&all, n, t->shards, merge_range, &merge);
         }
     FUT_TRY(merge.st);
-    FUT_TRY(t->bk->copy(t->bk, t->sum + (size_t)b->part_offset[rank] * width, t->received + (size_t)all.at[0].buffer * part_bytes,
+    FUT_TRY(t->bk->copy(t->bk, t->sum + (size_t)b->part_offset[rank] * width, l->received + (size_t)all.at[0].buffer * part_bytes,
                         part_bytes, t->stream));
-    return fut_comm_all_gatherv(t->comm, t->sum, b->part_count, b->part_offset, t->dtype, what);
+    return fut_comm_all_gatherv_begin(t->comm, t->sum, b->part_count, b->part_offset, t->dtype, l->gather, what);
 }
 
-/* Sum one bucket over my last leaf and all ranks, on the tree's stream, once what is enqueued now has been computed. */
-static fut_status reduce_bucket(fut_tree *t, const bucket *b, const char *what)
+/* Add my last leaf to my nodes, on the tree's stream, once what is enqueued now has been computed, and send them. */
+static fut_status begin_bucket(fut_tree *t, const char *what)
 {
-    stack mine;
+    fut_tree_stack mine;
+    const bucket *b = &t->buckets[t->begun];
+    fut_tree_span *span = &t->span[t->begun];
+    *span = (fut_tree_span){.count = span->count, .began = t->mark};
     FUT_TRY(t->bk->event_record(t->bk, t->computed, NULL));
     FUT_TRY(t->bk->event_wait(t->bk, t->stream, t->computed));
     FUT_TRY(merge_leaf(t, b->first, b->end, NULL, t->stream, &mine));
+    if (fut_comm_size(t->comm) > 1) FUT_TRY(scatter_nodes(t, b, lane_of(t, t->begun), &mine, what));
+    t->begun++;
+    charge(t, &span->worked);
+    return FUT_OK;
+}
+
+static fut_status add_bucket(fut_tree *t, const char *what)
+{
+    if (fut_comm_size(t->comm) > 1) FUT_TRY(add_nodes(t, &t->buckets[t->added], lane_of(t, t->added), what));
+    charge(t, &t->span[t->added].worked);
+    t->added++;
+    return FUT_OK;
+}
+
+/* Have the messages of the i-th bucket come? Taking them in is work. */
+static fut_status has_come(fut_tree *t, int i, bool gathered, bool *come_out, const char *what)
+{
+    *come_out = true;
     if (fut_comm_size(t->comm) == 1) return FUT_OK;
+    const lane *l = lane_of(t, i);
+    FUT_TRY(fut_transfer_test(t->comm, gathered ? l->gather : l->scatter, come_out, what));
+    charge(t, &t->span[i].worked);
+    return FUT_OK;
+}
+
+/* The oldest bucket that is not done is, if its messages have come. */
+static fut_status end_bucket(fut_tree *t, bool *ended_out, const char *what)
+{
+    FUT_TRY(has_come(t, t->done, true, ended_out, what));
+    if (!*ended_out) return FUT_OK;
+    t->span[t->done].whole = t->mark - t->span[t->done].began;
+    t->done++;
+    return FUT_OK;
+}
+
+/* Every bucket goes on as far as it can without waiting. */
+static fut_status advance(fut_tree *t, const char *what)
+{
+    bool goes = true;
+    t->mark = fut_clock_now();
+    while (goes && t->done < t->ready) {
+        goes = false;
+        if (t->done < t->added) FUT_TRY(end_bucket(t, &goes, what));
+        bool come = false;
+        if (t->added < t->begun) FUT_TRY(has_come(t, t->added, false, &come, what));
+        if (come) FUT_TRY(add_bucket(t, what));
+        bool begins = t->begun < t->ready && (t->n_lanes == 0 || t->begun < t->done + t->n_lanes);
+        if (begins) FUT_TRY(begin_bucket(t, what));
+        goes = goes || come || begins;
+    }
+    return FUT_OK;
+}
+
+/* All enqueued in the tree's stream, where the communicator has one. */
+static fut_status advance_on_stream(fut_tree *t, const char *what)
+{
     fut_comm_set_stream(t->comm, t->stream);
-    fut_status st = scatter_nodes(t, b, &mine, what);
-    if (st == FUT_OK) st = complete_bucket(t, b, what);
+    fut_status st = advance(t, what);
     fut_comm_set_stream(t->comm, NULL);
     return st;
+}
+
+/* For the messages that let the oldest bucket go on which is not added, else for those of the oldest that is not done. All ranks have begun
+ * what the oldest of all waits for, so that one always goes on. */
+static fut_status wait_for_messages(fut_tree *t, const char *what)
+{
+    int i = t->added < t->begun ? t->added : t->done;
+    const lane *l = lane_of(t, i);
+    FUT_TRY(fut_transfer_wait(t->comm, t->added < t->begun ? l->scatter : l->gather, what));
+    charge(t, &t->span[i].waited);
+    return FUT_OK;
 }
 
 fut_status fut_tree_leaf_ready(fut_tree *t, int64_t first, const char *what)
 {
     if (t->next < t->end_shard) { /* not the last leaf: add it when it is whole, where it was computed */
-        stack after;
+        fut_tree_stack after;
         if (first > 0) return FUT_OK;
         FUT_TRY(merge_leaf(t, 0, t->count, &t->used, NULL, &after));
         t->mine = after;
         return FUT_OK;
     }
-    while (t->n_reduced < t->n_buckets) {
-        const bucket *b = &t->buckets[t->n_buckets - 1 - t->n_reduced];
-        if (b->first < first) break;
-        FUT_TRY(reduce_bucket(t, b, what));
-        t->n_reduced++;
-    }
-    return FUT_OK;
+    if (!t->overlaps && first > 0) return FUT_OK;
+    while (t->ready < t->n_buckets && t->buckets[t->ready].first >= first)
+        t->ready++;
+    return advance_on_stream(t, what);
 }
 
 fut_status fut_tree_finish(fut_tree *t, const void **sum_out, const char *what)
 {
-    FUT_CHECK(t->next == t->end_shard && t->n_reduced == t->n_buckets, FUT_ERR_INTERNAL, "%s: shard %lld of rank %d is not complete", what,
+    FUT_CHECK(t->next == t->end_shard && t->ready == t->n_buckets, FUT_ERR_INTERNAL, "%s: shard %lld of rank %d is not complete", what,
               (long long)t->next, fut_comm_rank(t->comm));
+    FUT_TRY(advance_on_stream(t, what));
+    while (t->done < t->n_buckets) {
+        FUT_TRY(wait_for_messages(t, what));
+        FUT_TRY(advance_on_stream(t, what));
+    }
     FUT_TRY(t->bk->event_record(t->bk, t->reduced, t->stream));
     FUT_TRY(t->bk->event_wait(t->bk, NULL, t->reduced));
-    push(&t->mine, t->leaf, t->shards, NULL, NULL);
+    fut_tree_push(&t->mine, t->leaf, t->shards, NULL, NULL);
     *sum_out = fut_comm_size(t->comm) == 1 ? buffer_at(t, t->mine.at[0].buffer) : t->sum;
     t->mine.count = 0;
     t->used = 0;
     t->next = t->first_shard;
-    return FUT_OK;
-}
-
-/* ---- a few numbers ------------------------------------------------------------------------------------------------------------- */
-
-typedef struct row_merge {
-    double *rows;
-    int n;
-} row_merge;
-
-static void merge_rows(void *context, int left, int right)
-{
-    row_merge *m = context;
-    for (int i = 0; i < m->n; i++)
-        m->rows[left * m->n + i] += m->rows[right * m->n + i];
-}
-
-fut_status fut_tree_sum_f64(fut_comm *comm, int shards, const double *my_rows, int64_t stride, int n, double *sum_out, const char *what)
-{
-    double rows[FUT_SHARDS_MAX * FUT_TREE_SUM_MAX];
-    int64_t counts[FUT_SHARDS_MAX];
-    int64_t offsets[FUT_SHARDS_MAX];
-    int rank = fut_comm_rank(comm);
-    int ranks = fut_comm_size(comm);
-    FUT_CHECK(n >= 1 && n <= FUT_TREE_SUM_MAX && shards <= FUT_SHARDS_MAX && ranks <= shards, FUT_ERR_INTERNAL, "%s: %d sums of %d shards",
-              what, n, shards);
-    for (int r = 0; r < ranks; r++) {
-        int64_t end = 0;
-        fut_shard_range(r, ranks, shards, &offsets[r], &end);
-        counts[r] = (end - offsets[r]) * n;
-        offsets[r] *= n;
-    }
-    for (int64_t s = 0; s < counts[rank] / n; s++)
-        memcpy(rows + offsets[rank] + s * n, my_rows + s * stride, (size_t)n * sizeof *rows);
-    FUT_TRY(fut_comm_all_gatherv(comm, rows, counts, offsets, FUT_F64, what));
-    row_merge merge = {.rows = rows, .n = n};
-    stack all = {0};
-    for (int s = 0; s < shards; s++)
-        push(&all, (node){.index = s, .buffer = s}, shards, merge_rows, &merge);
-    memcpy(sum_out, rows + all.at[0].buffer * n, (size_t)n * sizeof *rows);
     return FUT_OK;
 }

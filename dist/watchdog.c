@@ -38,6 +38,7 @@ typedef struct operation {
     char what[FUT_WHAT_MAX];
     double since, allowed;
     int peer;
+    bool waits; /* for others */
 } operation;
 
 struct fut_watchdog {
@@ -231,7 +232,7 @@ static double deadline_of(fut_watchdog *w, const char *what)
     return long_for_it > FUT_DEADLINE_FLOOR_S ? long_for_it : FUT_DEADLINE_FLOOR_S;
 }
 
-void fut_watchdog_enter(fut_watchdog *w, const char *what, int peer, int64_t bytes, double deadline)
+static void enter(fut_watchdog *w, const char *what, int peer, int64_t bytes, double deadline, bool waits)
 {
     if (w == NULL) return;
     double now = fut_clock_now();
@@ -242,10 +243,21 @@ void fut_watchdog_enter(fut_watchdog *w, const char *what, int peer, int64_t byt
         o->since = now;
         o->allowed = deadline > 0 ? deadline : deadline_of(w, what);
         o->peer = peer;
+        o->waits = waits;
     }
     w->depth++;
     fut_flight_enter(w->flight, what, peer, bytes);
     pthread_mutex_unlock(&w->lock);
+}
+
+void fut_watchdog_enter(fut_watchdog *w, const char *what, int peer, int64_t bytes, double deadline)
+{
+    enter(w, what, peer, bytes, deadline, true);
+}
+
+void fut_watchdog_enter_begin(fut_watchdog *w, const char *what, int64_t bytes, double deadline)
+{
+    enter(w, what, FUT_FLIGHT_NOBODY, bytes, deadline, false);
 }
 
 void fut_watchdog_leave(fut_watchdog *w)
@@ -256,7 +268,7 @@ void fut_watchdog_leave(fut_watchdog *w)
     w->depth--;
     if (w->depth < DEPTH_MAX) {
         const operation *o = &w->at[w->depth];
-        seen *s = find_seen(w, o->what);
+        seen *s = o->waits ? find_seen(w, o->what) : NULL;
         if (s != NULL) {
             s->times++;
             if (now - o->since > s->slowest) s->slowest = now - o->since;

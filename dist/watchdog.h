@@ -43,6 +43,8 @@ void fut_watchdog_record(fut_watchdog *watchdog, const char *folder, int rank, i
 void fut_watchdog_phase(fut_watchdog *watchdog, fut_phase phase, int64_t step);
 /* deadline: seconds, or 0: from what was seen. Operations may be nested. */
 void fut_watchdog_enter(fut_watchdog *watchdog, const char *what, int peer, int64_t bytes, double deadline);
+/* The same where others need not have come yet: noted, but its time teaches nothing of how long one waits for them. */
+void fut_watchdog_enter_begin(fut_watchdog *watchdog, const char *what, int64_t bytes, double deadline);
 void fut_watchdog_leave(fut_watchdog *watchdog);
 /* The training thread still looks; it waits for peer, as far as is known. */
 void fut_watchdog_look(fut_watchdog *watchdog, int peer);

@@ -79,6 +79,7 @@ static const fut_opt train_options[] = {
                  "keep one shard's activations at a time and run each forward twice, to the same bits; auto: where all would not fit"),
     FUT_OPT_I64(fut_config_train, bucket, "0", 0, 1 << 20, "KiB",
                 "gradients that are summed over the ranks at once, to the same bits; 0: 4096 on a GPU, all on the CPU"),
+    FUT_OPT_BOOL(fut_config_train, overlap, "true", "sum them while the backward goes on, to the same bits; false: after it"),
     FUT_OPT_I64(fut_config_train, threads, "0", 0, 1024, "threads",
                 "CPU threads of a shard; 0: a machine's cores over the shards on it, the same on any number of ranks"),
     FUT_OPT_DURATION(fut_config_train, save_every, "5 min", 0, 1e9, "time between checkpoints; 0: never by time"),

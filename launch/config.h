@@ -60,6 +60,7 @@ typedef struct fut_config_train {
     fut_opt_text shards; /* "auto" or a number */
     int recompute;       /* fut_recompute */
     int64_t bucket;      /* KiB of gradients that are summed at once; 0: the device's own */
+    bool overlap;        /* sum them while the backward goes on */
     int64_t threads;     /* CPU threads of a shard; 0: cores of the node over its ranks */
     double save_every;
     int64_t save_steps;

@@ -127,6 +127,7 @@ static fut_status spread_loss(fut_engine *g, const fut_inputs *in, fut_step_time
         lap(g, timer, FUT_SECTION_REDUCE);
     }
     FUT_TRY(fut_tree_finish(g->loss_tree, &sum, "gradients of the embeddings"));
+    lap(g, timer, FUT_SECTION_REDUCE);
     return fut_loss_take(g->loss, sum);
 }
 

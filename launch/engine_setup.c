@@ -230,6 +230,7 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
     FUT_TRY(fut_update_arrange(config, g->net, g->optim));
     FUT_TRY(begin_control(g));
     FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, fut_net_leaf_count(g->net), FUT_F32, bucket_bytes, &g->tree));
+    fut_tree_set_overlap(g->tree, config->train.overlap);
     if (fut_loss_spreads(g->loss)) FUT_TRY(fut_tree_create(g->device_comm, bk, g->shards, batch * g->dim, FUT_F32, 0, &g->loss_tree));
     size_t columns = (size_t)FUT_LOSS_SUMS + 1;
     int at_once = 1; /* shards that go through the backward together */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SHARDS_MAX = 17, COUNT = 103, HELD_MAX = 256, RANKS_MAX = 16 };
+enum { SHARDS_MAX = 17, COUNT = 103, LONG = 7 * 64 * 8, HELD_MAX = 256, RANKS_MAX = 16 };
 
 /* comm is under test and works on bk's memory; host carries what stays on the host, and is comm itself but for NCCL. */
 typedef struct stage {
@@ -433,19 +433,20 @@ static int levels(int shards)
     return level;
 }
 
-/* The leaves of my shards, each handed over in `pieces` from its end; two rounds. */
+/* The leaves of my shards, each handed over in `pieces` from its end; two rounds, the second without overlap. */
 static void check_tree(stage *s, int shards, int64_t count, fut_dtype dtype, size_t bucket_bytes, int pieces)
 {
     fut_tree *tree = NULL;
     int64_t first = 0;
     int64_t end = 0;
-    float leaf32[COUNT];
-    double leaf64[COUNT];
+    float leaf32[LONG];
+    double leaf64[LONG];
     size_t bytes = (size_t)count * fut_dtype_size(dtype);
     fut_shard_range(fut_comm_rank(s->comm), fut_comm_size(s->comm), shards, &first, &end);
     FUT_TEST_OK(fut_tree_create(s->comm, s->bk, shards, count, dtype, bucket_bytes, &tree));
     for (int round = 0; round < 2; round++) {
         const void *sum = NULL;
+        fut_tree_set_overlap(tree, round == 0);
         for (int shard = (int)first; shard < end; shard++) {
             void *leaf = NULL;
             for (int64_t i = 0; i < count; i++) {
@@ -454,8 +455,10 @@ static void check_tree(stage *s, int shards, int64_t count, fut_dtype dtype, siz
             }
             FUT_TEST_OK(fut_tree_begin_leaf(tree, shard, &leaf));
             FUT_TEST_OK(s->bk->upload(s->bk, leaf, dtype == FUT_F32 ? (void *)leaf32 : (void *)leaf64, bytes, NULL));
-            for (int piece = pieces - 1; piece >= 0; piece--)
+            for (int piece = pieces - 1; piece >= 0; piece--) {
+                if ((piece + fut_comm_rank(s->comm)) % 3 == 2) (void)usleep(100); /* the ranks come in different orders */
                 FUT_TEST_OK(fut_tree_leaf_ready(tree, count * piece / pieces, "test"));
+            }
         }
         FUT_TEST_OK(fut_tree_finish(tree, &sum, "test"));
         get(s, dtype == FUT_F32 ? (void *)leaf32 : (void *)leaf64, sum, bytes);
@@ -477,6 +480,79 @@ static void tree_is_the_recursion_bit_for_bit(void **state)
         check_tree(s, shards, COUNT, FUT_F32, 160, 4);
         check_tree(s, shards, COUNT, FUT_F64, 400, 3);
         check_tree(s, shards, 1, FUT_F32, 0, 1); /* fewer elements than ranks */
+    }
+}
+
+/* More buckets than may be under way at once; none is lost, and all are told of. */
+static void many_buckets_pass_in_order(void **state)
+{
+    stage *s = *state;
+    int ranks = fut_comm_size(s->comm);
+    int buckets = 0;
+    fut_tree *tree = NULL;
+    assert_in_range(ranks, 1, 8);
+    for (int shards = ranks; shards <= ranks + 2; shards++)
+        check_tree(s, shards, LONG, FUT_F32, 256, 9);
+    FUT_TEST_OK(fut_tree_create(s->comm, s->bk, ranks, LONG, FUT_F32, 256, &tree));
+    const fut_tree_span *span = fut_tree_spans(tree, &buckets);
+    assert_int_equal(buckets, 56 / ranks + (56 % ranks > 0));
+    assert_true(buckets > FUT_TREE_LANES);
+    int64_t sum = 0;
+    for (int b = 0; b < buckets; b++)
+        sum += span[b].count;
+    assert_int_equal(sum, LONG);
+    fut_tree_destroy(&tree);
+}
+
+/* What another channel carries, and what waits, takes nothing away from a transfer, in whatever order they come; a full one is refused. */
+static void transfers_keep_to_their_channels(void **state)
+{
+    stage *s = *state;
+    enum { N = 1000 };
+    int rank = fut_comm_rank(s->comm);
+    int size = fut_comm_size(s->comm);
+    int64_t out[2][N];
+    int64_t in[3][N] = {{0}};
+    fut_transfer *transfer[2] = {NULL, NULL};
+    int next = (rank + 1) % size;
+    int before = (rank + size - 1) % size;
+    if (size == 1) return;
+    for (int i = 0; i < N; i++) {
+        out[0][i] = 1000000 * rank + i;
+        out[1][i] = -out[0][i];
+    }
+    fut_message to[2];
+    fut_message from[2];
+    for (int k = 0; k < 2; k++) {
+        int channel = 0;
+        FUT_TEST_OK(fut_comm_take_channel(s->comm, &channel));
+        FUT_TEST_OK(fut_transfer_create(s->comm, channel, 2, &transfer[k]));
+        to[k] = (fut_message){.peer = next, .count = N, .data = put(s, out[k], sizeof out[k])};
+        from[k] = (fut_message){.peer = before, .count = N, .data = put(s, in[k], sizeof in[k])};
+    }
+    bool swapped = !is_nccl(s) && rank % 2 == 1; /* one stream has one order */
+    for (int i = 0; i < 2; i++) {
+        int k = swapped ? 1 - i : i;
+        FUT_TEST_OK(fut_comm_exchange_begin(s->comm, &to[k], 1, &from[k], 1, FUT_I64, transfer[k], "test"));
+    }
+    if (!is_nccl(s))
+        FUT_TEST_FAILS(fut_comm_exchange_begin(s->comm, &to[0], 1, &from[0], 1, FUT_I64, transfer[0], "more"), FUT_ERR_INTERNAL,
+                       "more: 2 messages begin in a transfer of 2, of which 2 are under way");
+    fut_message third = {.peer = before, .count = N, .data = put(s, in[2], sizeof in[2])};
+    FUT_TEST_OK(fut_comm_exchange(s->comm, &to[0], 1, &third, 1, FUT_I64, "test"));
+    for (int k = 1; k >= 0; k--) {
+        bool done = false;
+        FUT_TEST_OK(fut_transfer_wait(s->comm, transfer[k], "test"));
+        FUT_TEST_OK(fut_transfer_test(s->comm, transfer[k], &done, "test"));
+        assert_true(done);
+        get(s, in[k], from[k].data, sizeof in[k]);
+        fut_transfer_destroy(s->comm, &transfer[k]);
+    }
+    get(s, in[2], third.data, sizeof in[2]);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(in[0][i], 1000000 * before + i);
+        assert_int_equal(in[1][i], -in[0][i]);
+        assert_int_equal(in[2][i], in[0][i]);
     }
 }
 
@@ -575,6 +651,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate_setup_teardown(calls_can_be_recorded, NULL, end_test, &s),
         cmocka_unit_test_prestate(agreement_spreads_the_first_failure, &s),
         cmocka_unit_test_prestate(tree_is_the_recursion_bit_for_bit, &s),
+        cmocka_unit_test_prestate(many_buckets_pass_in_order, &s),
+        cmocka_unit_test_prestate_setup_teardown(transfers_keep_to_their_channels, NULL, end_test, &s),
         cmocka_unit_test_prestate(order_of_adding_matters, &s),
         cmocka_unit_test_prestate(sum_f64_is_the_recursion_bit_for_bit, &s),
         cmocka_unit_test_prestate(more_ranks_than_shards_is_refused, &s),

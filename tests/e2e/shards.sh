@@ -1,5 +1,6 @@
 # One result of a run of 8 shards: on 1, 2, 3, 4, 5 and 8 ranks, and on 1, then 4, 2, 3, 8 of them with resumes; for batch norm over a shard,
-# kept and recomputed, and over the batch; in buckets of several sizes; on the CPU over MPI and on the GPU double over its NCCL.
+# kept and recomputed, and over the batch; in buckets of several sizes, summed during the backward and after; on the CPU over MPI and on the
+# GPU double over its NCCL.
 # tests/e2e/long_shards.sh runs every combination, this one each value of each.
 . tests/support/script.sh "$1"
 make_faces faces faces.h5 25 8
@@ -38,14 +39,19 @@ chain()
     [ "$got" = "$want" ] || fail "1 -> 4 -> 2 -> 3 -> 8 with $* ends with $got, undisturbed with $want"
 }
 
-# everywhere "RANKS" SETTING...: on so many ranks, each with one size of buckets; in the full product with all.
+# everywhere "RANKS" SETTING...: on so many ranks, each with one size of buckets, with overlap or without; in the full product with all.
 everywhere()
 {
-    local ranks=$1 bucket n
+    local ranks=$1 bucket overlap n
     local buckets=(0 16 1)
+    local overlaps=(false true)
     shift
     for n in $ranks; do
-        for bucket in ${all_buckets:-${buckets[$((n % 3))]}}; do same run "$n" --set train.bucket="$bucket" "$@"; done
+        for bucket in ${all_buckets:-${buckets[$((n % 3))]}}; do
+            for overlap in ${both_overlaps:-${overlaps[$((n % 5 > 0))]}}; do
+                same run "$n" --set train.bucket="$bucket" --set train.overlap="$overlap" "$@"
+            done
+        done
     done
 }
 
@@ -60,6 +66,7 @@ begin()
 
 if [ -n "${FUTAGO_FULL:-}" ]; then
     all_buckets="0 1 16"
+    both_overlaps="true false"
     few="2 3 4 5 8"
 fi
 

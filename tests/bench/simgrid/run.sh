@@ -16,7 +16,7 @@ node_ranks=8 node="450 3 0.3" between="400 5 0.5" # GB/s, us, us a message
 cd "$root"
 # -Bsymbolic: schedule.c stands between dist/ and MPI. smpicc's own malloc has macros that would meet members of that name.
 smpicc -std=c17 -O2 -D_GNU_SOURCE -DFUT_VERSION='"simulated"' -DSMPI_NO_OVERRIDE_MALLOC -I. -o "$tmp/schedule" tests/bench/simgrid/schedule.c \
-    dist/comm.c dist/comm_mpi.c dist/comm_mpi_roll.c dist/cost.c dist/gather.c dist/reduce.c dist/watchdog.c dist/flight.c core/tensor/dtype.c \
+    dist/comm.c dist/comm_mpi.c dist/comm_mpi_roll.c dist/cost.c dist/gather.c dist/reduce.c dist/reduce_rows.c dist/reduce_shape.c dist/watchdog.c dist/flight.c core/tensor/dtype.c \
     core/base/status.c core/base/mem.c core/base/mem_machine.c core/base/log.c core/base/clock.c core/base/file.c core/base/str.c core/base/hash.c \
     -Wl,-Bsymbolic -lxxhash -lm -lpthread
 
