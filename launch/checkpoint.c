@@ -157,6 +157,21 @@ out:
     return st;
 }
 
+static const char memory_group[] = "/loss/memory";
+
+static fut_status write_memory(fut_h5 *h5, const fut_checkpoint_state *state)
+{
+    const fut_row_memory *memory = &state->memory;
+    const int64_t shape[] = {memory->size, memory->dim};
+    if (memory->size == 0) return FUT_OK;
+    FUT_TRY(write_summed(h5, "/loss/memory/embeddings", FUT_H5_F32, 2, shape, memory->e));
+    FUT_TRY(write_summed(h5, "/loss/memory/labels", FUT_H5_I64, 1, shape, memory->label));
+    FUT_TRY(write_summed(h5, "/loss/memory/images", FUT_H5_I64, 1, shape, memory->image));
+    FUT_TRY(fut_h5_set_i64(h5, memory_group, "pointer", *memory->entered % memory->size));
+    FUT_TRY(fut_h5_set_i64(h5, memory_group, "filled", *memory->entered >= memory->size));
+    return fut_h5_set_i64(h5, memory_group, "people", state->memory_people);
+}
+
 static fut_status write_sampler(fut_h5 *h5, const fut_sampler_state *sampler)
 {
     int64_t words = FUT_MT_WORDS;
@@ -218,6 +233,7 @@ fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *met
     FUT_TRY_GOTO(write_progress(h5, &state->progress), out);
     FUT_TRY_GOTO(write_model(h5, state), out);
     FUT_TRY_GOTO(write_optim(h5, state), out);
+    FUT_TRY_GOTO(write_memory(h5, state), out);
     FUT_TRY_GOTO(write_sampler(h5, &state->sampler), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/", "complete", 1), out);
     FUT_TRY_GOTO(fut_h5_finish(&h5), out);
@@ -396,6 +412,67 @@ fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim,
     FUT_TRY_GOTO(read_model(h5, path, averaged && optim != NULL ? "/trained" : model_group, net), out);
     if (optim != NULL) FUT_TRY_GOTO(read_optim(h5, path, net, optim), out);
     if (sampler != NULL) FUT_TRY_GOTO(read_sampler(h5, path, sampler), out);
+out:
+    fut_h5_close(&h5);
+    return st;
+}
+
+/* Of the size and the people that the loss has. */
+static fut_status check_memory(fut_h5 *h5, const char *path, const fut_loss *loss)
+{
+    fut_h5_info info;
+    int64_t people = 0;
+    FUT_TRY(fut_h5_get_info(h5, "/loss/memory/labels", &info));
+    FUT_CHECK(info.count == loss->memory.size, FUT_ERR_CONFIG,
+              "%s: its memory is of %" PRId64 " embeddings, memory.size is now %" PRId64 ": put it back, or choose another `run:`", path,
+              info.count, loss->memory.size);
+    FUT_TRY(fut_h5_get_i64(h5, memory_group, "people", &people));
+    FUT_CHECK(people == loss->classes, FUT_ERR_CONFIG,
+              "%s: its memory has labels of %" PRId64 " people, now %" PRId64
+              " are trained on: put sampler.min_images back, or choose another `run:`",
+              path, people, loss->classes);
+    return FUT_OK;
+}
+
+static fut_status read_memory(fut_h5 *h5, const char *path, const fut_loss *loss)
+{
+    fut_status st = FUT_OK;
+    const fut_row_memory *memory = &loss->memory;
+    fut_backend *bk = loss->bk;
+    const int64_t shape[] = {memory->size, memory->dim};
+    size_t places = (size_t)memory->size * sizeof *memory->label;
+    float *e = NULL;
+    int64_t *place = NULL, pointer = 0, filled = 0;
+    FUT_TRY_GOTO(check_memory(h5, path, loss), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(memory->size * memory->dim, &e), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * memory->size, &place), out);
+    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/embeddings", FUT_H5_F32, 2, shape, e), out);
+    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/labels", FUT_H5_I64, 1, shape, place), out);
+    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/images", FUT_H5_I64, 1, shape, place + memory->size), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, memory_group, "pointer", &pointer), out);
+    FUT_TRY_GOTO(fut_h5_get_i64(h5, memory_group, "filled", &filled), out);
+    if (filled != 0) pointer += memory->size; /* rows that entered, so far as it matters */
+    FUT_TRY_GOTO(bk->upload(bk, memory->e, e, (size_t)(memory->size * memory->dim) * sizeof *e, NULL), out);
+    FUT_TRY_GOTO(bk->upload(bk, memory->label, place, places, NULL), out);
+    FUT_TRY_GOTO(bk->upload(bk, memory->image, place + memory->size, places, NULL), out);
+    FUT_TRY_GOTO(bk->upload(bk, memory->entered, &pointer, sizeof pointer, NULL), out);
+    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
+out:
+    fut_mem_free(e);
+    fut_mem_free(place);
+    return st;
+}
+
+fut_status fut_checkpoint_read_memory(const char *path, fut_loss *loss)
+{
+    fut_status st = FUT_OK;
+    fut_h5 *h5 = NULL;
+    if (loss->memory.size == 0) return FUT_OK;
+    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
+    if (fut_h5_has(h5, memory_group))
+        FUT_TRY_GOTO(read_memory(h5, path, loss), out);
+    else
+        FUT_WARN("%s has no memory of the loss: it begins empty", path);
 out:
     fut_h5_close(&h5);
     return st;

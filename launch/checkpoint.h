@@ -3,6 +3,7 @@
  *   /model/<timm name>  f32, and i64 num_batches_tracked      /optimizer/<slot>/<name>  f32
  *   /trained/<timm name>  what is trained, where /model is an average of it
  *   /loss/<name>  f32, the loss's own parameters; in the groups of all else that is trained they are loss.<name>
+ *   /loss/memory/{embeddings, labels, images}  the loss's memory, where it has one, with pointer, filled and people as attributes
  *   /sampler/{mt_key, people}                                  attributes: format, version, progress, config, dataset, numeric profile
  *   every dataset carries its XXH3; the file is sealed as a whole; `complete` is written last
  *
@@ -10,6 +11,7 @@
 #ifndef FUT_LAUNCH_CHECKPOINT_H
 #define FUT_LAUNCH_CHECKPOINT_H
 
+#include "core/loss/loss.h"
 #include "core/nn/net.h"
 #include "core/optim/optim.h"
 #include "core/sched/sched.h"
@@ -65,11 +67,14 @@ typedef struct fut_checkpoint_state {
     fut_step_control control;
     int64_t steps_tracked;
     fut_sampler_state sampler;
+    fut_row_memory memory; /* of the loss, here on the host; size 0: there is none */
+    int64_t memory_people; /* labels there are below it */
 } fut_checkpoint_state;
 
-/* Waits for the device. held: NULL where the network has what is trained. Errors: FUT_ERR_NO_MEMORY, the device's. */
+/* Waits for the device. held: NULL where the network has what is trained; loss: whose memory is kept, NULL: of none. Errors:
+ * FUT_ERR_NO_MEMORY, the device's. */
 fut_status fut_checkpoint_take(fut_checkpoint_state *state, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
-                               fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+                               fut_optim *optim, const fut_loss *loss, const fut_sampler_state *sampler) FUT_MUST_CHECK;
 void fut_checkpoint_state_fini(fut_checkpoint_state *state);
 
 /* May run beside training, not beside another call that enters HDF5.
@@ -83,6 +88,10 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
  * above; FUT_ERR_DATA naming the tensor that is missing, of another shape, or fails its checksum. The net may be partly written on error.
  */
 fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim, fut_sampler_state *sampler) FUT_MUST_CHECK;
+
+/* Read the memory of the loss, where that has one: it stays empty, with a warning, where the file has none, as of a run that begins to
+ * keep one. Errors: FUT_ERR_CONFIG for a memory of another size, or of other people; FUT_ERR_DATA. */
+fut_status fut_checkpoint_read_memory(const char *path, fut_loss *loss) FUT_MUST_CHECK;
 
 /* SHA-256 of the network's parameters and statistics (not the loss's) in state-dict order, as hex: what two runs compare. */
 fut_status fut_model_digest(fut_net *net, char hex_out[65]) FUT_MUST_CHECK;

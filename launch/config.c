@@ -56,6 +56,12 @@ static const fut_opt sampler_options[] = {
     FUT_OPT_END,
 };
 
+static const fut_opt memory_options[] = {
+    FUT_OPT_I64(fut_config_memory, size, "0", 0, 1e7, "embeddings",
+                "a batch's photos are compared with these last ones, of this batch and those before it; 0: with the batch"),
+    FUT_OPT_END,
+};
+
 static const fut_opt update_options[] = {
     FUT_OPT_F64(fut_config_update, clip_norm, "0", 0, 1e9, "", "a longer gradient of all parameters is shortened to this; 0: never"),
     FUT_OPT_ENUM(fut_config_update, weight_decay, "all", decay_of_names,
@@ -115,6 +121,7 @@ const fut_opt fut_config_options[] = {
     FUT_OPT_TABLE(fut_config, sampler, sampler_options, "which photos make an epoch"),
     FUT_OPT_VARIANT(fut_config, loss, "contrastive", fut_loss_choices, "the loss"),
     FUT_OPT_VARIANT(fut_config, miner, "none", fut_miner_choices, "which pairs the loss sees"),
+    FUT_OPT_TABLE(fut_config, memory, memory_options, "embeddings that the loss keeps from step to step (cross-batch memory)"),
     FUT_OPT_VARIANT(fut_config, optimizer, "adamw", fut_optim_choices, "the optimizer"),
     FUT_OPT_VARIANT(fut_config, scheduler, "cosine", fut_sched_choices, "the learning rate over the epochs"),
     FUT_OPT_TABLE(fut_config, update, update_options, "what an update does beside its optimizer"),

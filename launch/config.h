@@ -40,6 +40,10 @@ typedef struct fut_config_sampler {
     int64_t min_images;
 } fut_config_sampler;
 
+typedef struct fut_config_memory {
+    int64_t size; /* 0: there is none */
+} fut_config_memory;
+
 typedef enum fut_decay_of { FUT_DECAY_ALL, FUT_DECAY_WEIGHTS } fut_decay_of;
 typedef enum fut_evaluated { FUT_EVALUATED_EMA, FUT_EVALUATED_WEIGHTS } fut_evaluated;
 
@@ -88,6 +92,7 @@ typedef struct fut_config {
     fut_config_sampler sampler;
     fut_opt_variant loss;
     fut_opt_variant miner;
+    fut_config_memory memory;
     fut_opt_variant optimizer;
     fut_opt_variant scheduler;
     fut_config_update update;

@@ -47,10 +47,16 @@ static const char *lint_two_averages(const fut_config *config, fut_str *text)
     return st == FUT_OK ? "two_averages" : NULL;
 }
 
+/* Does the loss see pairs of two batches? */
+static bool looks_back(const fut_config *config)
+{
+    return config->memory.size > config->train.batch;
+}
+
 /* The sampler draws the people of its batches without repetition. */
 static const char *lint_no_positives(const fut_config *config, fut_str *text)
 {
-    if (fut_loss_is_of_classes(&config->loss)) return NULL;
+    if (fut_loss_is_of_classes(&config->loss) || looks_back(config)) return NULL;
     if (config->sampler.m > 1 || config->sampler.batch_size == 0 || config->sampler.batch_size % config->train.batch != 0) return NULL;
     fut_status st =
         fut_str_printf(text,
@@ -63,7 +69,7 @@ static const char *lint_no_positives(const fut_config *config, fut_str *text)
 /* The sampler's order has m photos of a person in a row, from the start of an epoch on. */
 static const char *lint_one_identity(const fut_config *config, fut_str *text)
 {
-    if (fut_loss_is_of_classes(&config->loss)) return NULL;
+    if (fut_loss_is_of_classes(&config->loss) || looks_back(config)) return NULL;
     if (config->sampler.m % config->train.batch != 0) return NULL;
     fut_status st =
         fut_str_printf(text,
@@ -116,6 +122,7 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
     FUT_TRY(fut_loss_check_miner(&config->loss, &miner));
+    FUT_TRY(fut_loss_check_memory(&config->loss, config->memory.size, config->train.batch));
     for (size_t i = 0; i < sizeof lints / sizeof *lints; i++)
         FUT_TRY(refuse_unless_allowed(config, lints[i], allowed, allowed_count));
     fut_status st = fut_sched_warn(&config->scheduler, &run, &text);
@@ -123,7 +130,7 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
     fut_str_fini(&text);
     FUT_TRY(st);
     warn_schedule_free(config);
-    if (config->sampler.m < 2 && !fut_loss_is_of_classes(&config->loss))
+    if (config->sampler.m < 2 && !fut_loss_is_of_classes(&config->loss) && !looks_back(config))
         FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
     return FUT_OK;
 }

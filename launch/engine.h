@@ -116,7 +116,7 @@ typedef struct fut_engine_sizes {
 fut_status fut_engine_plan(fut_engine *engine, const fut_engine_sizes *sizes, const char *tuned, const char *library,
                            fut_str *tuning_out) FUT_MUST_CHECK;
 
-/* Rank 0's parameters, statistics and optimizer state to all. Collective. */
+/* Rank 0's parameters, statistics, optimizer state and memory of the loss to all. Collective. */
 fut_status fut_engine_share_state(fut_engine *engine) FUT_MUST_CHECK;
 
 /* Enqueue step number `step`; of two steps in flight the earlier outcome must have been read. timer: laps of the host's work, where the

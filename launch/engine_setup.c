@@ -222,7 +222,8 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
     g->dim = config->model.embedding;
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
-    fut_loss_sizes sizes = {.batch = batch, .rows = fut_engine_largest_shard(g), .dim = g->dim, .classes = options->classes};
+    fut_loss_sizes sizes = {
+        .batch = batch, .rows = fut_engine_largest_shard(g), .dim = g->dim, .classes = options->classes, .memory = config->memory.size};
     FUT_TRY(fut_loss_create(bk, &config->loss, &miner, FUT_F32, &sizes, &g->loss));
     if (fut_net_loss_param_count(g->net) > 0) fut_loss_bind_params(g->loss, fut_net_loss_params(g->net));
     FUT_TRY(fut_optim_create(bk, &config->optimizer, FUT_F32, fut_net_param_count(g->net), &g->optim));
@@ -320,6 +321,16 @@ void fut_engine_destroy(fut_engine **engine)
     *engine = NULL;
 }
 
+static fut_status share_memory(fut_comm *devices, const fut_row_memory *memory)
+{
+    static const char what[] = "memory of the loss";
+    if (memory->size == 0) return FUT_OK;
+    FUT_TRY(fut_comm_broadcast(devices, memory->e, memory->size * memory->dim, FUT_F32, 0, what));
+    FUT_TRY(fut_comm_broadcast(devices, memory->label, memory->size, FUT_I64, 0, what));
+    FUT_TRY(fut_comm_broadcast(devices, memory->image, memory->size, FUT_I64, 0, what));
+    return fut_comm_broadcast(devices, memory->entered, 1, FUT_I64, 0, what);
+}
+
 fut_status fut_engine_share_state(fut_engine *g)
 {
     fut_step_control control = {0};
@@ -328,6 +339,7 @@ fut_status fut_engine_share_state(fut_engine *g)
     FUT_TRY(fut_comm_broadcast(devices, fut_net_stats(g->net), fut_net_stat_count(g->net), FUT_F32, 0, "statistics"));
     for (int i = 0; i < g->optim->slots; i++)
         FUT_TRY(fut_comm_broadcast(devices, g->optim->slot[i], g->optim->count, FUT_F32, 0, "optimizer"));
+    FUT_TRY(share_memory(devices, &g->loss->memory));
     FUT_TRY(fut_comm_broadcast(g->comm, fut_net_steps_tracked(g->net), 1, FUT_I64, 0, "statistics"));
     FUT_TRY(fut_comm_barrier(devices, "state of the run")); /* its wait has a deadline, the next one's has none */
     FUT_TRY(fut_comm_agree(g->comm, fut_optim_get_control(g->optim, &control)));

@@ -131,11 +131,11 @@ static fut_status wait_and_fail(fut_saver *saver)
 }
 
 fut_status fut_saver_save(fut_saver *saver, bool must, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
-                          fut_optim *optim, const fut_sampler_state *sampler)
+                          fut_optim *optim, const fut_loss *loss, const fut_sampler_state *sampler)
 {
     wait_and_tell(saver);
     double started = fut_clock_now();
-    fut_status st = fut_checkpoint_take(&saver->state, progress, net, held, optim, sampler);
+    fut_status st = fut_checkpoint_take(&saver->state, progress, net, held, optim, loss, sampler);
     if (st == FUT_OK) start(saver);
     saver->stood = fut_clock_now() - started;
     if (must) return st == FUT_OK ? wait_and_fail(saver) : st;

@@ -23,10 +23,10 @@ fut_status fut_saver_create(const char *run, int64_t keep, const fut_checkpoint_
 void fut_saver_destroy(fut_saver **saver);
 
 /* Copy the state and begin to write it, once the write before is over; `must` waits for this one too and makes its failure an error. The
- * others: fut_checkpoint_take's; net and optim are borrowed until destroy.
+ * others: fut_checkpoint_take's; net, optim and loss are borrowed until destroy.
  * Errors: of must only: fut_checkpoint_take's, fut_checkpoint_write's */
 fut_status fut_saver_save(fut_saver *saver, bool must, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
-                          fut_optim *optim, const fut_sampler_state *sampler) FUT_MUST_CHECK;
+                          fut_optim *optim, const fut_loss *loss, const fut_sampler_state *sampler) FUT_MUST_CHECK;
 /* Tell of a write that is over; does not wait. NULL: nothing is written. */
 void fut_saver_poll(fut_saver *saver);
 

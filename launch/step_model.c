@@ -62,7 +62,7 @@ static fut_status is_symmetric(const fut_config *config, bool *symmetric_out)
     fut_row_miner miner;
     const fut_loss_type *loss = config->loss.choice->payload;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
-    *symmetric_out = !fut_loss_type_spreads(loss, &miner);
+    *symmetric_out = !fut_loss_type_spreads(loss, &miner, config->memory.size);
     return FUT_OK;
 }
 
@@ -75,6 +75,7 @@ fut_status fut_step_model_init(const fut_config *config, const fut_net *net, con
                         .photos = shard->photos,
                         .activations = shard->activations,
                         .dim = config->model.embedding,
+                        .memory = config->memory.size,
                         .leaf = fut_net_leaf_count(net),
                         .params = fut_net_param_count(net),
                         .stats = fut_net_stat_count(net),
@@ -128,17 +129,17 @@ static fut_cost gather_cost(const situation *s)
     return fut_cost_all_to_all(&s->network, gathered(s), 1, (double)(s->model->photos * s->model->dim * s->knobs->embedding_bytes));
 }
 
-/* The pair matrix of a shard, n rows of B: similarities, kinds and gradients pass over memory, two products over the embeddings, and one
- * more to spread. */
+/* The pair matrix of a shard, n rows of B or of the memory: similarities, kinds and gradients pass over memory, two products over the
+ * embeddings, and one more to spread. */
 static double loss_seconds(const situation *s)
 {
     const fut_step_model *m = s->model;
     double n = (double)m->photos;
-    double batch = n * gathered(s);
+    double refs = m->memory > 0 ? (double)m->memory : n * gathered(s);
     double products = m->symmetric ? 2 : 3;
     double flops = m->device.flops < f32_flops ? m->device.flops : f32_flops;
-    double bytes = n * batch * 4 * 6 + batch * (double)m->dim * 4 * (products + 2);
-    return larger(products * 2 * n * batch * (double)m->dim / flops, bytes / m->device.bandwidth);
+    double bytes = n * refs * 4 * 6 + refs * (double)m->dim * 4 * (products + 2);
+    return larger(products * 2 * n * refs * (double)m->dim / flops, bytes / m->device.bandwidth);
 }
 
 /* Every rank sends each other rank its part of `bytes`, adds what comes, and sends everybody the sum. In two levels: inside a node, then
@@ -228,7 +229,8 @@ static void add_memory(const situation *s, fut_step_plan *p)
     p->optimizer = (double)m->params * 4 * m->slots;
     p->gradients = s->ranks == 1 ? leaf : 2 * leaf + bucket;
     p->activations = m->activations;
-    p->pairs = n * batch * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 1 + spread));
+    p->pairs = n * (m->memory > 0 ? (double)m->memory : batch) * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 1 + spread)) +
+               (double)(m->memory * m->dim) * 4 * 2;
     p->memory = p->parameters + p->optimizer + p->gradients + p->activations + p->pairs;
 }
 

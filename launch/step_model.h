@@ -28,6 +28,7 @@ typedef struct fut_step_model {
     int layers;
     int64_t photos; /* a shard, and so a rank */
     int64_t dim, leaf, params, stats;
+    int64_t memory;                   /* embeddings of the loss's memory; 0: none */
     int slots;                        /* arrays of the parameters' size that the optimizer keeps */
     bool symmetric;                   /* of the loss: nothing to spread */
     bool overlaps;                    /* sums run beside the backward: on a device */

@@ -268,6 +268,7 @@ static fut_status load_checkpoint(fut_trainer *t, const resume_point *point)
     fut_sampler_state sampler = {0};
     FUT_TRY_GOTO(fut_run_checkpoint_path(t->config->run, point->step, &path), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&path), t->engine->net, t->engine->optim, &sampler), out);
+    FUT_TRY_GOTO(fut_checkpoint_read_memory(fut_str_text(&path), t->engine->loss), out);
     FUT_TRY_GOTO(fut_batches_restore(t->batches, &sampler), out);
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&path), &meta, &progress), out);
     if (strcmp(fut_str_text(&meta.library), fut_str_text(&t->meta.library)) != 0)
@@ -380,7 +381,7 @@ fut_status fut_trainer_save(fut_trainer *t, bool must)
         st = fut_run_folder_check(t->folder);
         if (st == FUT_OK)
             st = fut_saver_save(t->saver, must, &t->progress, t->engine->net, fut_average_held(t->average), t->engine->optim,
-                                fut_batches_sampler_state(t->batches));
+                                t->engine->loss, fut_batches_sampler_state(t->batches));
     }
     t->last_save = fut_clock_now();
     return fut_comm_agree(t->comm, st);

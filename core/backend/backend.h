@@ -207,6 +207,15 @@ typedef struct fut_pair_rows {
     const int64_t *ref_image; /* [refs] device; -1: of no photo */
 } fut_pair_rows;
 
+/* Rows of batches gone by, a ring on the device: what entered last stands where the oldest stood. */
+typedef struct fut_row_memory {
+    int64_t size, dim;
+    void *e;          /* [size, dim] */
+    int64_t *label;   /* [size]; -1: nothing stands there */
+    int64_t *image;   /* [size] */
+    int64_t *entered; /* one: rows that entered so far; the next goes to place `entered` mod size */
+} fut_row_memory;
+
 struct fut_backend {
     const char *name;
     /* device half: memory */

@@ -3,6 +3,7 @@
 #include "core/backend/row_formulas.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
+#include "core/loss/memory.h"
 
 #define FUT_LOSS(name) extern const fut_opt_choice fut_loss_##name;
 #include "core/loss/losses.def"
@@ -56,15 +57,40 @@ static fut_status create_places(fut_loss *loss)
     return st;
 }
 
+/* Are the references parameters, whose gradient is wanted? */
+static bool has_classes(const fut_loss *loss)
+{
+    return loss->ref.count > 0 && loss->memory.size == 0;
+}
+
 /* What a gradient of more than the rows needs. */
 static fut_status create_spread(fut_loss *loss)
 {
     fut_backend *bk = loss->bk;
     size_t width = fut_dtype_size(loss->real);
     int64_t rows = loss->row.swap ? loss->max_batch : loss->max_rows;
-    if (!loss->spreads && loss->ref.count == 0) return FUT_OK;
+    if (!loss->spreads && !has_classes(loss)) return FUT_OK;
     FUT_TRY(bk->alloc(bk, (size_t)(rows * loss->dim) * width, &loss->dh_rows));
     return loss->spreads ? bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de) : FUT_OK;
+}
+
+/* What is compared with, of unit length. */
+static fut_status create_units(fut_loss *loss)
+{
+    fut_loss_references *ref = &loss->ref;
+    size_t width = fut_dtype_size(loss->real);
+    FUT_TRY(loss->bk->alloc(loss->bk, (size_t)(ref->count * loss->dim) * width, &ref->unit));
+    return loss->bk->alloc(loss->bk, (size_t)ref->count * width, &ref->norm);
+}
+
+static fut_status create_memory(fut_loss *loss)
+{
+    const fut_row_memory *memory = &loss->memory;
+    FUT_TRY(fut_loss_memory_init(loss->bk, loss->ref.count, loss->dim, loss->real, &loss->memory));
+    loss->ref.raw = memory->e;
+    loss->ref.label = memory->label;
+    loss->ref.image = memory->image;
+    return create_units(loss);
 }
 
 /* Classes 0, 1, ..., which are of no photo. */
@@ -72,11 +98,10 @@ static fut_status create_classes(fut_loss *loss)
 {
     fut_loss_references *ref = &loss->ref;
     fut_backend *bk = loss->bk;
-    size_t bytes = (size_t)ref->count * sizeof *ref->label, width = fut_dtype_size(loss->real);
+    size_t bytes = (size_t)ref->count * sizeof *ref->label;
     int64_t *host = NULL;
     fut_status st = FUT_OK;
-    FUT_TRY(bk->alloc(bk, (size_t)(ref->count * loss->dim) * width, &ref->unit));
-    FUT_TRY(bk->alloc(bk, (size_t)ref->count * width, &ref->norm));
+    FUT_TRY(create_units(loss));
     FUT_TRY(bk->alloc(bk, bytes, (void **)&ref->label));
     FUT_TRY(bk->alloc(bk, bytes, (void **)&ref->image));
     FUT_TRY(FUT_NEW_ARRAY(2 * ref->count, &host));
@@ -144,6 +169,32 @@ fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_min
     return FUT_OK;
 }
 
+fut_status fut_loss_check_memory(const fut_opt_variant *config, int64_t memory, int64_t batch)
+{
+    if (memory == 0) return FUT_OK;
+    FUT_CHECK(
+        !fut_loss_is_of_classes(config), FUT_ERR_CONFIG,
+        "memory.size %lld for the loss %s: a memory is of photos, and this loss compares each photo with the classes. Use memory.size: 0",
+        (long long)memory, config->choice->name);
+    FUT_CHECK(
+        !describe(config->choice->payload, config->config).swap, FUT_ERR_CONFIG,
+        "memory.size %lld for the loss triplet with swap: true: swap looks at a positive's distance to the negative, and in a memory both "
+        "are of batches gone by. Use swap: false, or memory.size: 0",
+        (long long)memory);
+    FUT_CHECK(
+        memory >= batch, FUT_ERR_CONFIG,
+        "memory.size %lld is smaller than train.batch %lld: a batch enters the memory before it is compared with it, and would push its "
+        "own photos out. Use a memory.size of several batches, such as %lld, or 0 for none",
+        (long long)memory, (long long)batch, (long long)(8 * batch));
+    return FUT_OK;
+}
+
+/* 0: the batch. */
+static int64_t reference_count(const fut_loss_type *type, const fut_loss_sizes *sizes)
+{
+    return type->of_classes ? sizes->classes : sizes->memory;
+}
+
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real,
                            const fut_loss_sizes *sizes, fut_loss **loss_out)
 {
@@ -154,21 +205,24 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     static const fut_row_miner all_pairs = {.kind = FUT_MINER_ALL_PAIRS};
     if (miner == NULL) miner = &all_pairs;
     FUT_TRY_GOTO(fut_loss_check_miner(config, miner), out);
+    FUT_TRY_GOTO(fut_loss_check_memory(config, sizes->memory, sizes->batch), out);
     FUT_CHECK_GOTO(!type->of_classes || sizes->classes >= 2, FUT_ERR_CONFIG, out,
                    "the loss %s tells classes apart, and people that are trained on are %lld: it needs at least 2", config->choice->name,
                    (long long)sizes->classes);
     FUT_TRY_GOTO(FUT_NEW(&loss), out);
     *loss = (fut_loss){.row = describe(type, config->config),
                        .miner = *miner,
-                       .spreads = fut_loss_type_spreads(type, miner),
-                       .ref = {.count = type->of_classes ? sizes->classes : 0},
+                       .spreads = fut_loss_type_spreads(type, miner, sizes->memory),
+                       .ref = {.count = reference_count(type, sizes)},
+                       .classes = sizes->classes,
                        .distance = (fut_distance)((const fut_loss_common *)config->config)->distance,
                        .bk = bk,
                        .real = real,
                        .max_batch = sizes->batch,
                        .max_rows = sizes->rows,
-                       .max_refs = type->of_classes ? sizes->classes : sizes->batch,
+                       .max_refs = sizes->batch,
                        .dim = sizes->dim};
+    if (loss->ref.count > 0) loss->max_refs = loss->ref.count;
     if (miner->of_triplets) {
         loss->row.triplet_above = miner->triplet_above;
         loss->row.triplet_up_to = miner->triplet_up_to;
@@ -182,6 +236,7 @@ fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const
     FUT_TRY_GOTO(bk->alloc(bk, row_pairs, (void **)&loss->kind), out);
     if (miner->kind == FUT_MINER_DISTANCE_WEIGHTED) FUT_TRY_GOTO(bk->alloc(bk, row_pairs * sizeof *loss->draw, (void **)&loss->draw), out);
     if (type->of_classes) FUT_TRY_GOTO(create_classes(loss), out);
+    if (sizes->memory > 0) FUT_TRY_GOTO(create_memory(loss), out);
     FUT_TRY_GOTO(create_places(loss), out);
     FUT_TRY_GOTO(bk->alloc(bk, FUT_LOSS_SUMS * sizeof(double), (void **)&loss->sums), out);
     FUT_TRY_GOTO(create_spread(loss), out);
@@ -197,6 +252,8 @@ void fut_loss_destroy(fut_loss **loss)
     fut_loss *l = *loss;
     if (l == NULL) return;
     fut_backend *bk = l->bk;
+    if (l->memory.size > 0) l->ref.label = l->ref.image = NULL; /* the memory's */
+    fut_loss_memory_fini(bk, &l->memory);
     void *blocks[] = {l->unit, l->norm,   l->v,        l->g,        l->kind,      l->sums,      l->dh_rows,
                       l->de,   l->places, l->ref.unit, l->ref.norm, l->ref.label, l->ref.image, l->draw};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
@@ -211,10 +268,10 @@ void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *contro
     loss->control = control;
 }
 
-bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner)
+bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner, int64_t memory)
 {
     const bool both_act = miner->kind == FUT_MINER_ALL_PAIRS || miner->kind == FUT_MINER_PAIR_MARGIN;
-    return !type->of_classes && !(type->symmetric && both_act);
+    return !type->of_classes && memory == 0 && !(type->symmetric && both_act);
 }
 
 bool fut_loss_spreads(const fut_loss *loss)
@@ -231,7 +288,7 @@ static int64_t line_length(const fut_loss *loss)
 void fut_loss_bind_params(fut_loss *loss, const void *params)
 {
     loss->params = params;
-    if (loss->ref.count > 0) loss->ref.raw = params; /* W alone */
+    if (has_classes(loss)) loss->ref.raw = params; /* W alone */
     if (loss->row.kind != FUT_ROW_BCE) return;
     loss->row.logit_scale = loss->row.difference ? NULL : params;
     loss->row.logit_shift = (const char *)params + (size_t)line_length(loss) * fut_dtype_size(loss->real);
@@ -262,6 +319,7 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     loss->computed = NULL;
     loss->h = rows_compared(loss, loss->distance);
     FUT_TRY(bk->normalize_rows(bk, batch, loss->dim, loss->real, e, loss->unit, loss->norm, NULL));
+    if (loss->memory.size > 0) FUT_TRY(bk->remember_rows(bk, batch, loss->real, &loss->memory, e, label, image, NULL));
     if (ref->count == 0) return FUT_OK;
     return bk->normalize_rows(bk, ref->count, loss->dim, loss->real, ref->raw, ref->unit, ref->norm, NULL);
 }
@@ -324,7 +382,7 @@ static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double
     fut_pair_rows valued = rows_valued(loss, rows);
     FUT_TRY(select_pairs(loss, rows));
     if (loss->row.difference)
-        FUT_TRY(bk->difference_rows(bk, &valued, loss->real, loss->h, loss->h, loss->params, loss->v, NULL));
+        FUT_TRY(bk->difference_rows(bk, &valued, loss->real, loss->h, refs_compared(loss, loss->distance), loss->params, loss->v, NULL));
     else
         FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
     if (loss->row.swap) return bk->swap_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
@@ -392,13 +450,14 @@ static fut_status class_grads(fut_loss *loss, const fut_pair_rows *rows, void *d
 static fut_status params_grad(fut_loss *loss, const fut_pair_rows *rows, const double *total, void *dparams)
 {
     fut_backend *bk = loss->bk;
-    if (loss->ref.count > 0) return class_grads(loss, rows, dparams);
+    if (has_classes(loss)) return class_grads(loss, rows, dparams);
     void *shift = (char *)dparams + (size_t)line_length(loss) * fut_dtype_size(loss->real);
-    if (loss->row.difference) FUT_TRY(bk->difference_weights(bk, rows, loss->real, loss->g, loss->h, loss->h, dparams, NULL));
+    if (loss->row.difference)
+        FUT_TRY(bk->difference_weights(bk, rows, loss->real, loss->g, loss->h, refs_compared(loss, loss->distance), dparams, NULL));
     return bk->logit_params(bk, &loss->row, loss->real, loss->sums, total, loss->row.difference ? NULL : dparams, shift, NULL);
 }
 
-/* Of a batch's pair both rows are the loss's, and what it is to one it is to the other. */
+/* Of a batch's pair both rows are the loss's, and what it is to one it is to the other; other references are at one end alone. */
 fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *de_out, void *dparams_out)
 {
     fut_backend *bk = loss->bk;
@@ -411,11 +470,12 @@ fut_status fut_loss_grad(fut_loss *loss, int64_t n, const int64_t *row, const do
     FUT_TRY(weigh_rows(loss, &rows, total));
     if (dparams_out != NULL) FUT_TRY(params_grad(loss, &rows, total, dparams_out));
     if (loss->spreads) return FUT_OK;
+    const void *refs = refs_compared(loss, loss->distance);
+    const double ends = loss->ref.count > 0 ? 1 : 2;
     if (loss->row.difference)
-        FUT_TRY(bk->difference_times(bk, &rows, loss->real, 2, loss->g, loss->h, loss->h, loss->params, de_out, NULL));
+        FUT_TRY(bk->difference_times(bk, &rows, loss->real, ends, loss->g, loss->h, refs, loss->params, de_out, NULL));
     else
-        FUT_TRY(
-            bk->rows_times(bk, &rows, loss->real, loss->ref.count > 0 ? 1 : 2, loss->g, refs_compared(loss, loss->distance), de_out, NULL));
+        FUT_TRY(bk->rows_times(bk, &rows, loss->real, ends, loss->g, refs, de_out, NULL));
     if (loss->distance == FUT_DISTANCE_DOT) return FUT_OK;
     return bk->normalize_rows_backward(bk, n, loss->dim, loss->real, row, loss->h, loss->norm, de_out, de_out, NULL);
 }

@@ -10,7 +10,8 @@
  *                                                           gradient of the loss's own parameters, where it has any
  *
  * A loss compares a shard's rows with references. These are the batch's own embeddings, and then a pair acts on both its ends; or a weight
- * vector a class, which are parameters of the loss.
+ * vector a class, which are parameters of the loss; or a memory of the last batches' embeddings (Wang et al. 2020, XBM), which a batch
+ * enters when it begins and which has no gradient.
  *
  * Everything is device memory, enqueued on the backend's own stream; only fut_loss_read reads the sums, on the host, a step late if need
  * be.
@@ -94,7 +95,7 @@ typedef struct fut_loss_type {
 /* What the rows are compared with where that is not the batch. */
 typedef struct fut_loss_references {
     int64_t count;          /* 0: it is the batch */
-    const void *raw;        /* device [count, dim]; borrowed */
+    const void *raw;        /* device [count, dim]; classes: borrowed, else the memory's */
     void *unit, *norm;      /* device [count, dim], [count]: as the batch's */
     int64_t *label, *image; /* device [count]; see fut_pair_rows */
 } fut_loss_references;
@@ -104,6 +105,7 @@ typedef struct fut_loss_sizes {
     int64_t batch, rows; /* of the global batch, of a shard */
     int64_t dim;         /* of an embedding */
     int64_t classes;     /* people that are trained on; 0: unknown, for a loss that has no weights of them */
+    int64_t memory;      /* embeddings of the last batches, this one among them, that rows are compared with; 0: with the batch */
 } fut_loss_sizes;
 
 struct fut_loss {
@@ -111,6 +113,8 @@ struct fut_loss {
     fut_row_miner miner;
     bool spreads;
     fut_loss_references ref;
+    fut_row_memory memory; /* size 0: there is none */
+    int64_t classes;       /* labels are below it */
     fut_distance distance;
     fut_backend *bk;
     const fut_step_control *control; /* of fut_loss_seed */
@@ -137,6 +141,9 @@ extern const fut_opt_choice *const fut_loss_choices[];
 /* Can the loss have this miner? Errors: FUT_ERR_CONFIG. */
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner) FUT_MUST_CHECK;
 
+/* Can the loss have a memory of this size with batches of this one? Errors: FUT_ERR_CONFIG. */
+fut_status fut_loss_check_memory(const fut_opt_variant *config, int64_t memory, int64_t batch) FUT_MUST_CHECK;
+
 /* The parameters that the loss wants trained beside the network; none for most. */
 fut_params fut_loss_params(const fut_opt_variant *config, int64_t classes, int64_t dim);
 
@@ -149,8 +156,8 @@ double fut_loss_probability(const fut_opt_variant *config, const float *params, 
 void fut_loss_class_weights(const void *config, int64_t classes, int64_t dim, fut_params *params_out);
 bool fut_loss_is_of_classes(const fut_opt_variant *config);
 
-/* miner: NULL where the loss sees all pairs. Errors: fut_loss_check_miner's; FUT_ERR_CONFIG for a loss of fewer than two classes;
- * FUT_ERR_NO_MEMORY. */
+/* miner: NULL where the loss sees all pairs. A memory is empty. Errors: fut_loss_check_miner's, fut_loss_check_memory's; FUT_ERR_CONFIG for
+ * a loss of fewer than two classes; FUT_ERR_NO_MEMORY. */
 fut_status fut_loss_create(fut_backend *bk, const fut_opt_variant *config, const fut_row_miner *miner, fut_dtype real,
                            const fut_loss_sizes *sizes, fut_loss **loss_out) FUT_MUST_CHECK;
 void fut_loss_destroy(fut_loss **loss);
@@ -160,9 +167,10 @@ void fut_loss_bind_params(fut_loss *loss, const void *params);
 void fut_loss_seed(fut_loss *loss, uint64_t seed, const fut_step_control *control);
 /* Do a shard's rows act on embeddings of other shards, other than those act themselves? Then every shard must spread before one takes. */
 bool fut_loss_spreads(const fut_loss *loss);
-bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner);
+bool fut_loss_type_spreads(const fut_loss_type *type, const fut_row_miner *miner, int64_t memory);
 
-/* e: [batch, dim] device; label (a loss of classes: below their number), image: [batch] device; all borrowed until the last grad of this
+/* A batch enters the memory, where there is one, whatever becomes of the step; a row that is not finite leaves its place there empty.
+ * e: [batch, dim] device; label (a loss of classes: below their number), image: [batch] device; all borrowed until the last grad of this
  * batch. */
 fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const int64_t *label, const int64_t *image) FUT_MUST_CHECK;
 /* row: [n] device, positions in the batch. sums: [FUT_LOSS_SUMS] device, overwritten. */

@@ -58,6 +58,31 @@ same swapped --set loss=triplet --set loss.swap=true
 same mined-pairs --set loss=contrastive --set miner=batch_hard
 same bce-difference --set loss=bce --set loss.head=difference --set miner=batch_hard
 same drawn-pairs --set loss=contrastive --set miner=distance_weighted
+same remembered --set loss=contrastive --set memory.size=40
+same remembered-mined --set loss=triplet --set miner=batch_hard --set memory.size=40
+same remembered-bce --set loss=bce --set loss.head=difference --set memory.size=40
+
+# resumes NAME SETTINGS...: stopped on 3 ranks after a short batch and gone on with on one, and the other way round, it is the same run.
+resumes()
+{
+    local name=$1 want long="--set eval.every=0 --set backend=cpu"
+    shift
+    expect 0 "$futago" train c.yaml $long "$@" --set run=$name
+    want=$(digest)
+    expect 75 ranks 3 "$futago" train c.yaml $long "$@" --set run=$name-3 --until 11
+    expect 0 "$futago" train c.yaml $long "$@" --set run=$name-3
+    [ "$(digest)" = "$want" ] || fail "$name: from 3 ranks to one $(digest), undisturbed $want"
+    expect 75 "$futago" train c.yaml $long "$@" --set run=$name-1 --until 11
+    expect 0 ranks 3 "$futago" train c.yaml $long "$@" --set run=$name-1
+    [ "$(digest)" = "$want" ] || fail "$name: from one rank to 3 $(digest), undisturbed $want"
+}
+
+resumes kept --set loss=contrastive --set memory.size=40
+expect 78 "$futago" train c.yaml --set loss=contrastive --set memory.size=64 --set run=kept
+says "its memory is of 40 embeddings, memory.size is now 64"
+resumes classes --set loss=arcface
+expect 78 "$futago" train c.yaml --set memory.size=8 --set run=small
+says "memory.size 8 is smaller than train.batch 16"
 
 # A classifier of pairs tells how likely two photos are of one person; other models do not.
 photos="faces/person_0001/0001.jpg faces/person_0002/0001.jpg"

@@ -79,7 +79,7 @@ static void write_one(training *t, const char *path)
     FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
     FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
     fut_checkpoint_state state_written = {0};
-    FUT_TEST_OK(fut_checkpoint_take(&state_written, &progress_written, t->net, NULL, t->optim, &sampler));
+    FUT_TEST_OK(fut_checkpoint_take(&state_written, &progress_written, t->net, NULL, t->optim, NULL, &sampler));
     FUT_TEST_OK(fut_checkpoint_write(path, &meta, &state_written));
     fut_checkpoint_state_fini(&state_written);
     fut_checkpoint_meta_fini(&meta);
@@ -290,12 +290,12 @@ static void training_goes_on_while_saving(void **state)
     FUT_TEST_OK(fut_saver_create(dir.path, 2, &meta, &saver));
     fut_saver_poll(NULL);
 
-    FUT_TEST_FAILS(fut_saver_save(saver, true, &progress, from.net, NULL, from.optim, &sampler), FUT_ERR_CANT_CREATE, "checkpoints");
-    FUT_TEST_OK(fut_saver_save(saver, false, &progress, from.net, NULL, from.optim, &sampler));
+    FUT_TEST_FAILS(fut_saver_save(saver, true, &progress, from.net, NULL, from.optim, NULL, &sampler), FUT_ERR_CANT_CREATE, "checkpoints");
+    FUT_TEST_OK(fut_saver_save(saver, false, &progress, from.net, NULL, from.optim, NULL, &sampler));
     assert_int_equal(mkdir(fut_test_dir_path(&dir, "checkpoints", path), 0700), 0);
     for (progress.step = 1; progress.step <= 4; progress.step++) {
         fill(fut_net_params(from.net), fut_net_param_count(from.net), (float)progress.step);
-        FUT_TEST_OK(fut_saver_save(saver, progress.step == 4, &progress, from.net, NULL, from.optim, &sampler));
+        FUT_TEST_OK(fut_saver_save(saver, progress.step == 4, &progress, from.net, NULL, from.optim, NULL, &sampler));
         memset(fut_net_params(from.net), 0, bytes);
         fut_saver_poll(saver);
     }

@@ -3,11 +3,13 @@
 #include "core/backend/draw_formulas.h"
 #include "core/backend/row_formulas.h"
 
+#include <math.h>
 #include <string.h>
 
 #define REAL float
 #define FN(name) name##_f32
 #include "core/backend/host_drawn_loss.inc"
+#include "core/backend/host_memory.inc"
 
 /* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
 enum { SUM_GROUPS = 64 };
@@ -33,6 +35,15 @@ fut_status fut_cpu_select_pairs(fut_backend *bk, const fut_pair_rows *rows, cons
 #pragma omp parallel for num_threads(cpu->threads) schedule(static)
     for (int64_t i = 0; i < rows->n; i++)
         cpu->simd->select_row(rows, i, miner, (const float *)v + i * rows->refs, kind + i * rows->refs);
+    return FUT_OK;
+}
+
+fut_status fut_cpu_remember_rows(fut_backend *bk, int64_t n, fut_dtype real, const fut_row_memory *memory, const void *e,
+                                 const int64_t *label, const int64_t *image, fut_stream *s)
+{
+    (void)s;
+    FUT_TRY(fut_cpu_check_dtype(bk, "remember_rows", FUT_F32, real));
+    remember_rows_f32(n, memory, e, label, image);
     return FUT_OK;
 }
 

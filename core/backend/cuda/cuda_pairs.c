@@ -36,6 +36,13 @@ fut_status fut_cuda_add_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype re
     return FUT_CUDA(fut_cuda_launch_add_rows(n, d, row, src, dst, fut_cuda_stream(bk, s)));
 }
 
+fut_status fut_cuda_remember_rows(fut_backend *bk, int64_t n, fut_dtype real, const fut_row_memory *memory, const void *e,
+                                  const int64_t *label, const int64_t *image, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("remember_rows", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_remember_rows(n, memory, e, label, image, fut_cuda_stream(bk, s)));
+}
+
 fut_status fut_cuda_similarity_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *h, const void *r, void *sim,
                                     fut_stream *s)
 {

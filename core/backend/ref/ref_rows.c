@@ -3,6 +3,7 @@
 #include "core/backend/ref/ref_impl.h"
 #include "core/backend/row_formulas.h"
 
+#include <math.h>
 #include <string.h>
 
 #define REF_BODY "core/backend/ref/ref_rows.inc"
@@ -70,6 +71,14 @@ fut_status fut_ref_logit_params(fut_backend *bk, const fut_row_loss *loss, fut_d
     (void)bk;
     (void)s;
     FUT_REF_RUN(logit_params, real, loss, sums, total, dscale, dshift);
+}
+
+fut_status fut_ref_remember_rows(fut_backend *bk, int64_t n, fut_dtype real, const fut_row_memory *memory, const void *e,
+                                 const int64_t *label, const int64_t *image, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(remember_rows, real, n, memory, e, label, image);
 }
 
 fut_status fut_ref_gather_rows(fut_backend *bk, int64_t n, int64_t d, fut_dtype real, const int64_t *row, const void *src, void *dst,

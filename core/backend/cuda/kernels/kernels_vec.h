@@ -25,6 +25,10 @@ cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *ro
 cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 
+/* memory: host memory, read before the call returns. */
+cudaError_t fut_cuda_launch_remember_rows(int64_t n, const fut_row_memory *memory, const float *e, const int64_t *label,
+                                          const int64_t *image, cudaStream_t stream);
+
 /* products.cu. The struct is host memory, read before the call returns. */
 cudaError_t fut_cuda_launch_similarity_rows(const fut_pair_rows *rows, const float *h, const float *r, float *sim, cudaStream_t stream);
 cudaError_t fut_cuda_launch_rows_times(const fut_pair_rows *rows, float scale, const float *g, const float *r, float *dh,

@@ -72,6 +72,29 @@ FUT_KERNEL_FN void add_rows(int64_t n, int64_t d, const int64_t *row, const floa
         dst[row[i] * d + j] += src[i * d + j];
 }
 
+/* The squares of finite f32 cannot overflow f64, so the sum is finite just where every element is. */
+FUT_KERNEL_FN void remember_rows(int64_t n, fut_row_memory memory, const float *e, const int64_t *label, const int64_t *image)
+{
+    const int64_t d = memory.dim, i = row_of_warp(), end = i < n ? d : 0, first = threadIdx.x % warp;
+    double squares = 0;
+    for (int64_t j = first; j < end; j += warp)
+        squares += static_cast<double>(e[i * d + j]) * static_cast<double>(e[i * d + j]);
+    const bool finite = isfinite(fut_warp_sum(squares));
+    if (i >= n) return;
+    const int64_t place = (*memory.entered + i) % memory.size;
+    for (int64_t j = first; j < d; j += warp)
+        static_cast<float *>(memory.e)[place * d + j] = finite ? e[i * d + j] : 0;
+    if (first > 0) return;
+    memory.label[place] = finite ? label[i] : -1;
+    memory.image[place] = image[i];
+}
+
+/* After every row has its place. */
+FUT_KERNEL_FN void count_entered(int64_t n, int64_t *entered)
+{
+    *entered += n;
+}
+
 dim3 grid_of(int64_t n)
 {
     return dim3(static_cast<unsigned int>((n + rows_a_block - 1) / rows_a_block));
@@ -103,4 +126,12 @@ cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row
 cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream)
 {
     return FUT_LAUNCH(add_rows, grid_of(n), dim3(block), 0, stream, n, d, row, src, dst);
+}
+
+cudaError_t fut_cuda_launch_remember_rows(int64_t n, const fut_row_memory *memory, const float *e, const int64_t *label,
+                                          const int64_t *image, cudaStream_t stream)
+{
+    const cudaError_t error = FUT_LAUNCH_SYNC(remember_rows, grid_of(n), dim3(block), 0, stream, n, *memory, e, label, image);
+    if (error != cudaSuccess) return error;
+    return FUT_LAUNCH(count_entered, dim3(1), dim3(1), 0, stream, n, memory->entered);
 }
