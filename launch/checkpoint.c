@@ -1,10 +1,8 @@
-#include "launch/checkpoint.h"
+#include "launch/checkpoint_impl.h"
 
 #include "core/base/file.h"
 #include "core/base/hash.h"
-#include "core/base/log.h"
 #include "core/base/mem.h"
-#include "data/h5.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -26,7 +24,7 @@ void fut_checkpoint_meta_fini(fut_checkpoint_meta *meta)
 
 /* ---- tensors ------------------------------------------------------------------------------------------------------------------- */
 
-static fut_status write_summed(fut_h5 *h5, const char *name, fut_h5_type type, int rank, const int64_t *dims, const void *data)
+fut_status fut_checkpoint_write_tensor(fut_h5 *h5, const char *name, fut_h5_type type, int rank, const int64_t *dims, const void *data)
 {
     size_t bytes = fut_h5_type_bytes(type);
     for (int i = 0; i < rank; i++)
@@ -35,7 +33,8 @@ static fut_status write_summed(fut_h5 *h5, const char *name, fut_h5_type type, i
     return fut_h5_set_u64(h5, name, "xxh3", fut_hash_xxh3(data, bytes));
 }
 
-static fut_status read_summed(fut_h5 *h5, const char *path, const char *name, fut_h5_type type, int rank, const int64_t *dims, void *data)
+fut_status fut_checkpoint_read_tensor(fut_h5 *h5, const char *path, const char *name, fut_h5_type type, int rank, const int64_t *dims,
+                                      void *data)
 {
     uint64_t sum = 0;
     size_t bytes = fut_h5_type_bytes(type);
@@ -97,9 +96,10 @@ static fut_status write_pack(fut_h5 *h5, const char *group, const fut_checkpoint
         const fut_net_tensor *tensor = fut_net_tensor_at(state->net, i);
         if (tensor->trainable != trainable) continue;
         FUT_TRY_GOTO(tensor_path(group, tensor, &path), out);
-        FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, values + tensor->offset), out);
+        FUT_TRY_GOTO(fut_checkpoint_write_tensor(h5, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, values + tensor->offset),
+                     out);
         if (!trainable && tracked_path(group, tensor, &path, &st))
-            FUT_TRY_GOTO(write_summed(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, &state->steps_tracked), out);
+            FUT_TRY_GOTO(fut_checkpoint_write_tensor(h5, fut_str_text(&path), FUT_H5_I64, 0, NULL, &state->steps_tracked), out);
         if (st != FUT_OK) goto out;
     }
 out:
@@ -115,9 +115,11 @@ static fut_status read_pack(fut_h5 *h5, const char *file, const char *group, fut
         const fut_net_tensor *tensor = fut_net_tensor_at(net, i);
         if (tensor->trainable != trainable) continue;
         FUT_TRY_GOTO(tensor_path(group, tensor, &path), out);
-        FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset), out);
+        FUT_TRY_GOTO(
+            fut_checkpoint_read_tensor(h5, file, fut_str_text(&path), FUT_H5_F32, tensor->rank, tensor->dim, pack->values + tensor->offset),
+            out);
         if (!trainable && tracked_path(group, tensor, &path, &st))
-            FUT_TRY_GOTO(read_summed(h5, file, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
+            FUT_TRY_GOTO(fut_checkpoint_read_tensor(h5, file, fut_str_text(&path), FUT_H5_I64, 0, NULL, fut_net_steps_tracked(net)), out);
         if (st != FUT_OK) goto out;
     }
 out:
@@ -157,26 +159,11 @@ out:
     return st;
 }
 
-static const char memory_group[] = "/loss/memory";
-
-static fut_status write_memory(fut_h5 *h5, const fut_checkpoint_state *state)
-{
-    const fut_row_memory *memory = &state->memory;
-    const int64_t shape[] = {memory->size, memory->dim};
-    if (memory->size == 0) return FUT_OK;
-    FUT_TRY(write_summed(h5, "/loss/memory/embeddings", FUT_H5_F32, 2, shape, memory->e));
-    FUT_TRY(write_summed(h5, "/loss/memory/labels", FUT_H5_I64, 1, shape, memory->label));
-    FUT_TRY(write_summed(h5, "/loss/memory/images", FUT_H5_I64, 1, shape, memory->image));
-    FUT_TRY(fut_h5_set_i64(h5, memory_group, "pointer", *memory->entered % memory->size));
-    FUT_TRY(fut_h5_set_i64(h5, memory_group, "filled", *memory->entered >= memory->size));
-    return fut_h5_set_i64(h5, memory_group, "people", state->memory_people);
-}
-
 static fut_status write_sampler(fut_h5 *h5, const fut_sampler_state *sampler)
 {
     int64_t words = FUT_MT_WORDS;
-    FUT_TRY(write_summed(h5, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
-    FUT_TRY(write_summed(h5, "/sampler/people", FUT_H5_I64, 1, &sampler->n_people, sampler->people));
+    FUT_TRY(fut_checkpoint_write_tensor(h5, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
+    FUT_TRY(fut_checkpoint_write_tensor(h5, "/sampler/people", FUT_H5_I64, 1, &sampler->n_people, sampler->people));
     FUT_TRY(fut_h5_set_i64(h5, "/sampler", "mt_position", sampler->mt_position));
     FUT_TRY(fut_h5_set_i64(h5, "/sampler", "pass", sampler->pass));
     FUT_TRY(fut_h5_set_i64(h5, "/sampler", "position", sampler->position));
@@ -217,9 +204,9 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     FUT_TRY(fut_h5_set_f64(h5, "/", "crop", &meta->crop, 1));
     if (tuning_bytes > 0) {
         FUT_TRY(fut_h5_set_i64(h5, "/", "tuned", 1));
-        FUT_TRY(write_summed(h5, "/tuning", FUT_H5_U8, 1, &tuning_bytes, fut_str_text(&meta->tuning)));
+        FUT_TRY(fut_checkpoint_write_tensor(h5, "/tuning", FUT_H5_U8, 1, &tuning_bytes, fut_str_text(&meta->tuning)));
     }
-    return write_summed(h5, "/config", FUT_H5_U8, 1, &config_bytes, fut_str_text(&meta->config));
+    return fut_checkpoint_write_tensor(h5, "/config", FUT_H5_U8, 1, &config_bytes, fut_str_text(&meta->config));
 }
 
 fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *meta, const fut_checkpoint_state *state)
@@ -233,7 +220,7 @@ fut_status fut_checkpoint_write(const char *path, const fut_checkpoint_meta *met
     FUT_TRY_GOTO(write_progress(h5, &state->progress), out);
     FUT_TRY_GOTO(write_model(h5, state), out);
     FUT_TRY_GOTO(write_optim(h5, state), out);
-    FUT_TRY_GOTO(write_memory(h5, state), out);
+    FUT_TRY_GOTO(fut_checkpoint_write_memory(h5, state), out);
     FUT_TRY_GOTO(write_sampler(h5, &state->sampler), out);
     FUT_TRY_GOTO(fut_h5_set_i64(h5, "/", "complete", 1), out);
     FUT_TRY_GOTO(fut_h5_finish(&h5), out);
@@ -246,7 +233,7 @@ out:
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------------- */
 
-static fut_status open_checkpoint(const char *path, fut_h5 **h5_out)
+fut_status fut_checkpoint_open(const char *path, fut_h5 **h5_out)
 {
     fut_status st = FUT_OK;
     fut_h5 *h5 = NULL;
@@ -299,7 +286,7 @@ static fut_status read_text(fut_h5 *h5, const char *path, const char *name, fut_
     FUT_TRY(fut_h5_get_info(h5, name, &info));
     FUT_CHECK(info.rank == 1 && info.count <= 1 << 20, FUT_ERR_DATA, "%s: %s is not a text of at most 1 MiB", path, name);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(info.count + 1, &bytes), out);
-    FUT_TRY_GOTO(read_summed(h5, path, name, FUT_H5_U8, 1, info.dims, bytes), out);
+    FUT_TRY_GOTO(fut_checkpoint_read_tensor(h5, path, name, FUT_H5_U8, 1, info.dims, bytes), out);
     FUT_TRY_GOTO(fut_str_append(text, bytes, (size_t)info.count), out);
 out:
     fut_mem_free(bytes);
@@ -311,7 +298,7 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
     fut_status st = FUT_OK;
     fut_h5 *h5 = NULL;
     fut_checkpoint_meta meta = {0};
-    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
+    FUT_TRY_GOTO(fut_checkpoint_open(path, &h5), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "shards", &meta.shards), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "threads", &meta.threads), out);
     FUT_TRY_GOTO(fut_h5_get_u64(h5, "/", "dataset_fingerprint", &meta.dataset_fingerprint), out);
@@ -395,8 +382,8 @@ static fut_status read_sampler(fut_h5 *h5, const char *path, fut_sampler_state *
     FUT_CHECK(info.rank == 1, FUT_ERR_DATA, "%s: /sampler/people has %d dimensions, expected 1", path, info.rank);
     sampler->n_people = info.count;
     FUT_TRY(FUT_NEW_ARRAY(info.count, &sampler->people));
-    FUT_TRY(read_summed(h5, path, "/sampler/people", FUT_H5_I64, 1, info.dims, sampler->people));
-    FUT_TRY(read_summed(h5, path, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
+    FUT_TRY(fut_checkpoint_read_tensor(h5, path, "/sampler/people", FUT_H5_I64, 1, info.dims, sampler->people));
+    FUT_TRY(fut_checkpoint_read_tensor(h5, path, "/sampler/mt_key", FUT_H5_U32, 1, &words, sampler->key));
     FUT_TRY(fut_h5_get_i64(h5, "/sampler", "mt_position", &sampler->mt_position));
     FUT_TRY(fut_h5_get_i64(h5, "/sampler", "pass", &sampler->pass));
     FUT_TRY(fut_h5_get_i64(h5, "/sampler", "position", &sampler->position));
@@ -407,72 +394,11 @@ fut_status fut_checkpoint_read(const char *path, fut_net *net, fut_optim *optim,
 {
     fut_status st = FUT_OK;
     fut_h5 *h5 = NULL;
-    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
+    FUT_TRY_GOTO(fut_checkpoint_open(path, &h5), out);
     bool averaged = fut_h5_has_attribute(h5, "/", "averaged");
     FUT_TRY_GOTO(read_model(h5, path, averaged && optim != NULL ? "/trained" : model_group, net), out);
     if (optim != NULL) FUT_TRY_GOTO(read_optim(h5, path, net, optim), out);
     if (sampler != NULL) FUT_TRY_GOTO(read_sampler(h5, path, sampler), out);
-out:
-    fut_h5_close(&h5);
-    return st;
-}
-
-/* Of the size and the people that the loss has. */
-static fut_status check_memory(fut_h5 *h5, const char *path, const fut_loss *loss)
-{
-    fut_h5_info info;
-    int64_t people = 0;
-    FUT_TRY(fut_h5_get_info(h5, "/loss/memory/labels", &info));
-    FUT_CHECK(info.count == loss->memory.size, FUT_ERR_CONFIG,
-              "%s: its memory is of %" PRId64 " embeddings, memory.size is now %" PRId64 ": put it back, or choose another `run:`", path,
-              info.count, loss->memory.size);
-    FUT_TRY(fut_h5_get_i64(h5, memory_group, "people", &people));
-    FUT_CHECK(people == loss->classes, FUT_ERR_CONFIG,
-              "%s: its memory has labels of %" PRId64 " people, now %" PRId64
-              " are trained on: put sampler.min_images back, or choose another `run:`",
-              path, people, loss->classes);
-    return FUT_OK;
-}
-
-static fut_status read_memory(fut_h5 *h5, const char *path, const fut_loss *loss)
-{
-    fut_status st = FUT_OK;
-    const fut_row_memory *memory = &loss->memory;
-    fut_backend *bk = loss->bk;
-    const int64_t shape[] = {memory->size, memory->dim};
-    size_t places = (size_t)memory->size * sizeof *memory->label;
-    float *e = NULL;
-    int64_t *place = NULL, pointer = 0, filled = 0;
-    FUT_TRY_GOTO(check_memory(h5, path, loss), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(memory->size * memory->dim, &e), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * memory->size, &place), out);
-    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/embeddings", FUT_H5_F32, 2, shape, e), out);
-    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/labels", FUT_H5_I64, 1, shape, place), out);
-    FUT_TRY_GOTO(read_summed(h5, path, "/loss/memory/images", FUT_H5_I64, 1, shape, place + memory->size), out);
-    FUT_TRY_GOTO(fut_h5_get_i64(h5, memory_group, "pointer", &pointer), out);
-    FUT_TRY_GOTO(fut_h5_get_i64(h5, memory_group, "filled", &filled), out);
-    if (filled != 0) pointer += memory->size; /* rows that entered, so far as it matters */
-    FUT_TRY_GOTO(bk->upload(bk, memory->e, e, (size_t)(memory->size * memory->dim) * sizeof *e, NULL), out);
-    FUT_TRY_GOTO(bk->upload(bk, memory->label, place, places, NULL), out);
-    FUT_TRY_GOTO(bk->upload(bk, memory->image, place + memory->size, places, NULL), out);
-    FUT_TRY_GOTO(bk->upload(bk, memory->entered, &pointer, sizeof pointer, NULL), out);
-    FUT_TRY_GOTO(bk->sync(bk, NULL), out);
-out:
-    fut_mem_free(e);
-    fut_mem_free(place);
-    return st;
-}
-
-fut_status fut_checkpoint_read_memory(const char *path, fut_loss *loss)
-{
-    fut_status st = FUT_OK;
-    fut_h5 *h5 = NULL;
-    if (loss->memory.size == 0) return FUT_OK;
-    FUT_TRY_GOTO(open_checkpoint(path, &h5), out);
-    if (fut_h5_has(h5, memory_group))
-        FUT_TRY_GOTO(read_memory(h5, path, loss), out);
-    else
-        FUT_WARN("%s has no memory of the loss: it begins empty", path);
 out:
     fut_h5_close(&h5);
     return st;

@@ -1,5 +1,5 @@
 #include "core/base/mem.h"
-#include "launch/checkpoint.h"
+#include "launch/checkpoint_impl.h"
 
 #include <string.h>
 
@@ -31,44 +31,6 @@ static fut_status take_sampler(fut_checkpoint_state *state, const fut_sampler_st
     return FUT_OK;
 }
 
-static void free_memory(fut_row_memory *memory)
-{
-    void *blocks[] = {memory->e, memory->label, memory->image, memory->entered};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        fut_mem_free(blocks[i]);
-    *memory = (fut_row_memory){0};
-}
-
-static fut_status new_memory(int64_t size, int64_t dim, fut_row_memory *memory)
-{
-    float *e = NULL;
-    memory->size = size;
-    memory->dim = dim;
-    FUT_TRY(FUT_NEW_ARRAY(size * dim, &e));
-    memory->e = e;
-    FUT_TRY(FUT_NEW_ARRAY(size, &memory->label));
-    FUT_TRY(FUT_NEW_ARRAY(size, &memory->image));
-    return FUT_NEW_ARRAY(1, &memory->entered);
-}
-
-static fut_status take_memory(fut_checkpoint_state *state, const fut_loss *loss)
-{
-    const fut_row_memory *from = &loss->memory;
-    fut_backend *bk = loss->bk;
-    fut_row_memory *to = &state->memory;
-    size_t places = (size_t)from->size * sizeof *from->label;
-    if (from->size == 0) return FUT_OK;
-    if (to->entered == NULL) {
-        free_memory(to);
-        FUT_TRY(new_memory(from->size, from->dim, to));
-    }
-    state->memory_people = loss->classes;
-    FUT_TRY(bk->download(bk, to->e, from->e, (size_t)(from->size * from->dim) * sizeof(float), NULL));
-    FUT_TRY(bk->download(bk, to->label, from->label, places, NULL));
-    FUT_TRY(bk->download(bk, to->image, from->image, places, NULL));
-    return bk->download(bk, to->entered, from->entered, sizeof *from->entered, NULL);
-}
-
 fut_status fut_checkpoint_take(fut_checkpoint_state *state, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
                                fut_optim *optim, const fut_loss *loss, const fut_sampler_state *sampler)
 {
@@ -84,7 +46,7 @@ fut_status fut_checkpoint_take(fut_checkpoint_state *state, const fut_progress *
     if (held != NULL) FUT_TRY(take_pack(bk, held->params, params, &state->held_params));
     if (held != NULL) FUT_TRY(take_pack(bk, held->stats, stats, &state->held_stats));
     FUT_TRY(take_optim(state, optim));
-    if (loss != NULL) FUT_TRY(take_memory(state, loss));
+    if (loss != NULL) FUT_TRY(fut_checkpoint_take_memory(state, loss));
     FUT_TRY(take_sampler(state, sampler));
     return bk->sync(bk, NULL);
 }
@@ -96,7 +58,7 @@ void fut_checkpoint_state_fini(fut_checkpoint_state *state)
         fut_mem_free(packs[i]);
     for (int i = 0; i < FUT_OPTIM_SLOTS_MAX; i++)
         fut_mem_free(state->slot[i]);
-    free_memory(&state->memory);
+    fut_checkpoint_free_memory(&state->memory);
     fut_sampler_state_fini(&state->sampler);
     *state = (fut_checkpoint_state){0};
 }

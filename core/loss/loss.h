@@ -111,7 +111,7 @@ typedef struct fut_loss_sizes {
 struct fut_loss {
     fut_row_loss row;
     fut_row_miner miner;
-    bool spreads;
+    bool of_classes, spreads;
     fut_loss_references ref;
     fut_row_memory memory; /* size 0: there is none */
     int64_t classes;       /* labels are below it */

@@ -69,7 +69,7 @@ static fut_sampler_state make_sampler(int64_t *people)
 static const fut_progress progress_written = {
     .step = 41, .epoch = 3, .batch = 7, .best_step = 20, .best_value = 0.1, .threshold = 0.7000000000000001, .eer = 0.125};
 
-static void write_one(training *t, const char *path)
+static void write_with(training *t, const fut_loss *loss, const char *path)
 {
     int64_t people[3] = {2, 0, 1};
     fut_sampler_state sampler = make_sampler(people);
@@ -79,10 +79,15 @@ static void write_one(training *t, const char *path)
     FUT_TEST_OK(fut_str_printf(&meta.library, "a library"));
     FUT_TEST_OK(fut_str_printf(&meta.model, "a model"));
     fut_checkpoint_state state_written = {0};
-    FUT_TEST_OK(fut_checkpoint_take(&state_written, &progress_written, t->net, NULL, t->optim, NULL, &sampler));
+    FUT_TEST_OK(fut_checkpoint_take(&state_written, &progress_written, t->net, NULL, t->optim, loss, &sampler));
     FUT_TEST_OK(fut_checkpoint_write(path, &meta, &state_written));
     fut_checkpoint_state_fini(&state_written);
     fut_checkpoint_meta_fini(&meta);
+}
+
+static void write_one(training *t, const char *path)
+{
+    write_with(t, NULL, path);
 }
 
 static void reads_back_what_was_written(void **state)
@@ -180,6 +185,101 @@ static void keeps_the_parameters_of_a_loss(void **state)
     fut_test_dir_remove(&dir);
 }
 
+enum { BATCH = 4 };
+
+/* The loss of t's configuration with a memory, which `batches` have entered. */
+static fut_loss *make_loss(const training *t, int64_t memory, int64_t dim, int64_t people, int batches)
+{
+    fut_loss *loss = NULL;
+    fut_loss_sizes sizes = {.batch = BATCH, .rows = BATCH, .dim = dim, .classes = people, .memory = memory};
+    FUT_TEST_OK(fut_loss_create(t->bk, &t->config->loss, NULL, FUT_F32, &sizes, &loss));
+    for (int b = 0; b < batches; b++) {
+        float e[BATCH * 8];
+        int64_t label[BATCH], image[BATCH];
+        fill(e, BATCH * dim, (float)b);
+        for (int i = 0; i < BATCH; i++) {
+            label[i] = (b + i) % people;
+            image[i] = 100 * b + i;
+        }
+        FUT_TEST_OK(fut_loss_begin(loss, BATCH, e, label, image));
+    }
+    return loss;
+}
+
+static void assert_same_memory(const fut_row_memory *got, const fut_row_memory *expected)
+{
+    assert_int_equal(got->size, expected->size);
+    assert_memory_equal(got->e, expected->e, (size_t)(expected->size * expected->dim) * sizeof(float));
+    assert_memory_equal(got->label, expected->label, (size_t)expected->size * sizeof *expected->label);
+    assert_memory_equal(got->image, expected->image, (size_t)expected->size * sizeof *expected->image);
+    assert_int_equal(*got->entered % got->size, *expected->entered % expected->size);
+}
+
+/* A memory that is not full yet, one that is just full, and one that went round. */
+static void keeps_the_memory_of_a_loss(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    training t;
+    fut_test_dir_create(&dir);
+    training_init(&t, "model.embedding=8");
+    fut_test_dir_path(&dir, "a.h5", path);
+    for (int batches = 0; batches <= 4; batches++) {
+        fut_loss *from = make_loss(&t, 8, 8, 5, batches), *to = make_loss(&t, 8, 8, 5, 1);
+        write_with(&t, from, path);
+        FUT_TEST_OK(fut_checkpoint_read_memory(path, to));
+        assert_same_memory(&to->memory, &from->memory);
+        fut_loss_destroy(&from);
+        fut_loss_destroy(&to);
+    }
+    fut_loss *begun = make_loss(&t, 8, 8, 5, 0), *empty = make_loss(&t, 8, 8, 5, 0);
+    write_one(&t, path); /* of a run that had none */
+    FUT_TEST_OK(fut_checkpoint_read_memory(path, begun));
+    assert_same_memory(&begun->memory, &empty->memory);
+    fut_loss_destroy(&begun);
+    fut_loss_destroy(&empty);
+    training_fini(&t);
+    fut_test_dir_remove(&dir);
+}
+
+static void refuses_another_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t size, dim, people;
+        fut_status status;
+        const char *why;
+    } others[] = {
+        {12, 8, 5, FUT_ERR_CONFIG, "its memory is of 8 embeddings, memory.size is now 12: put it back"},
+        {8, 8, 6, FUT_ERR_CONFIG, "its memory has labels of 5 people, now 6 are trained on"},
+        {8, 4, 5, FUT_ERR_DATA, "/loss/memory/embeddings"},
+    };
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    training t;
+    fut_test_dir_create(&dir);
+    training_init(&t, "model.embedding=8");
+    fut_loss *from = make_loss(&t, 8, 8, 5, 3), *same = make_loss(&t, 8, 8, 5, 0);
+    write_with(&t, from, fut_test_dir_path(&dir, "a.h5", path));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        fut_loss *to = make_loss(&t, others[i].size, others[i].dim, others[i].people, 0);
+        FUT_TEST_FAILS(fut_checkpoint_read_memory(path, to), others[i].status, others[i].why);
+        fut_loss_destroy(&to);
+    }
+    from->memory.label[2] = 5; /* `ref` keeps device memory on the host */
+    write_with(&t, from, path);
+    FUT_TEST_FAILS(fut_checkpoint_read_memory(path, same), FUT_ERR_DATA, "/loss/memory/labels has 5 at place 2, of 5 people");
+    from->memory.label[2] = 4;
+    *from->memory.entered = -3;
+    write_with(&t, from, path);
+    FUT_TEST_FAILS(fut_checkpoint_read_memory(path, same), FUT_ERR_DATA, "/loss/memory has pointer -3, its places are 0 to 7");
+    fut_loss_destroy(&from);
+    fut_loss_destroy(&same);
+    training_fini(&t);
+    fut_test_dir_remove(&dir);
+}
+
 static void refuses_other_networks_and_other_files(void **state)
 {
     (void)state;
@@ -243,21 +343,28 @@ static void survives_any_failed_allocation(void **state)
     (void)state;
     fut_test_dir dir = {0};
     char path[FUT_TEST_PATH_MAX];
+    int64_t people[3] = {2, 0, 1};
+    fut_sampler_state written = make_sampler(people);
     training t;
     fut_test_dir_create(&dir);
     training_init(&t, "model.embedding=8");
+    fut_loss *loss = make_loss(&t, 8, 8, 5, 3);
     make_distinct(&t);
-    write_one(&t, fut_test_dir_path(&dir, "a.h5", path));
+    write_with(&t, loss, fut_test_dir_path(&dir, "a.h5", path));
     int64_t held = fut_mem_bytes();
     fut_status st = FUT_ERR_NO_MEMORY;
     for (int64_t n = 1; st != FUT_OK; n++) {
         fut_checkpoint_meta meta = {0};
         fut_sampler_state sampler = {0};
         fut_progress progress;
+        fut_checkpoint_state taken = {0};
         fut_mem_fail_after(n);
         st = fut_checkpoint_read_meta(path, &meta, &progress);
         if (st == FUT_OK) st = fut_checkpoint_read(path, t.net, t.optim, &sampler);
+        if (st == FUT_OK) st = fut_checkpoint_read_memory(path, loss);
+        if (st == FUT_OK) st = fut_checkpoint_take(&taken, &progress, t.net, NULL, t.optim, loss, &written);
         fut_mem_fail_after(0);
+        fut_checkpoint_state_fini(&taken);
         fut_checkpoint_meta_fini(&meta);
         fut_sampler_state_fini(&sampler);
         assert_int_equal(fut_mem_bytes(), held);
@@ -265,6 +372,7 @@ static void survives_any_failed_allocation(void **state)
         fut_trail_clear();
         assert_true(n < 10000);
     }
+    fut_loss_destroy(&loss);
     training_fini(&t);
     fut_test_dir_remove(&dir);
 }
@@ -322,6 +430,7 @@ int main(void)
         cmocka_unit_test(reads_back_what_was_written),    cmocka_unit_test(training_goes_on_while_saving),
         cmocka_unit_test(keeps_the_parameters_of_a_loss), cmocka_unit_test(refuses_other_networks_and_other_files),
         cmocka_unit_test(refuses_every_changed_byte),     cmocka_unit_test(survives_any_failed_allocation),
+        cmocka_unit_test(keeps_the_memory_of_a_loss),     cmocka_unit_test(refuses_another_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

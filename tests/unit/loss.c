@@ -1,6 +1,7 @@
 /* The lint of losses and miners, which a configuration that cannot learn runs into; miners that contradict themselves or the loss; batches
  * that were not planned for. */
 #include "core/loss/loss.h"
+#include "core/base/mem.h"
 #include "core/base/yaml.h"
 #include "core/miner/miner.h"
 #include "tests/support/support.h"
@@ -187,6 +188,89 @@ static void unplanned_batches_are_refused(void **state)
     fut_opt_fini(table, &config);
 }
 
+static void memories_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t memory, batch;
+        const char *why; /* NULL: it passes */
+    } cases[] = {
+        {"loss: contrastive", 0, 16, NULL},
+        {"loss: contrastive", 16, 16, NULL},
+        {"loss: contrastive", 15, 16, "memory.size 15 is smaller than train.batch 16"},
+        {"loss: contrastive", 1, 32, "Use a memory.size of several batches, such as 256, or 0 for none"},
+        {"loss: arcface", 64, 16, "a memory is of photos, and this loss compares each photo with the classes. Use memory.size: 0"},
+        {"loss: cosface", 64, 16, "memory.size 64 for the loss cosface"},
+        {"loss: arcface", 0, 16, NULL},
+        {"loss: {type: triplet, swap: true}", 64, 16, "Use swap: false, or memory.size: 0"},
+        {"loss: {type: triplet, swap: true}", 0, 16, NULL},
+        {"loss: triplet", 64, 16, NULL},
+        {"loss: {type: bce, head: difference}", 64, 16, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        loss_config config = {0};
+        configure_text(cases[i].text, &config);
+        if (cases[i].why == NULL)
+            FUT_TEST_OK(fut_loss_check_memory(&config.loss, cases[i].memory, cases[i].batch));
+        else
+            FUT_TEST_FAILS(fut_loss_check_memory(&config.loss, cases[i].memory, cases[i].batch), FUT_ERR_CONFIG, cases[i].why);
+        fut_opt_fini(table, &config);
+    }
+}
+
+/* One photo of a batch went wrong: it leaves an empty place, and the batches after it meet no NaN. */
+static void a_bad_photo_does_not_stay_in_the_memory(void **state)
+{
+    (void)state;
+    enum { N = 4, DIM = 2, MEMORY = 8 };
+    loss_config config = {0};
+    fut_backend *bk = NULL;
+    fut_loss *loss = NULL;
+    fut_loss_report report;
+    static const float bad[N * DIM] = {1, 0, NAN, 1, 0, 1, 1, 1}, good[N * DIM] = {1, 0.5F, 0, 1, 0.5F, 1, 1, 1};
+    static const int64_t label[N] = {0, 0, 1, 1}, image[2][N] = {{0, 1, 2, 3}, {4, 5, 6, 7}}, row[N] = {0, 1, 2, 3};
+    double sums[FUT_LOSS_SUMS] = {0};
+    configure(1, 0.05, &config);
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
+    fut_loss_sizes sizes = {.batch = N, .rows = N, .dim = DIM, .memory = MEMORY};
+    FUT_TEST_OK(fut_loss_create(bk, &config.loss, NULL, FUT_F32, &sizes, &loss));
+    FUT_TEST_OK(fut_loss_begin(loss, N, bad, label, image[0]));
+    FUT_TEST_OK(fut_loss_begin(loss, N, good, label, image[1]));
+    FUT_TEST_OK(fut_loss_rows(loss, N, row, sums));
+    fut_loss_read(loss, sums, &report);
+    assert_true(isfinite(report.loss));
+    assert_true(report.count_pos == 2 * 1 + 2 * 2 + 4 && report.count_neg == 2 * 2 + 2 * 1 + 8); /* with the three kept, and its own */
+    fut_loss_destroy(&loss);
+    fut_backend_destroy(&bk);
+    fut_opt_fini(table, &config);
+}
+
+static void survives_any_failed_allocation(void **state)
+{
+    (void)state;
+    loss_config config = {0};
+    fut_backend *bk = NULL;
+    fut_loss *loss = NULL;
+    configure(1, 0.05, &config);
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk));
+    fut_loss_sizes sizes = {.batch = 4, .rows = 4, .dim = 2, .memory = 8};
+    const int64_t held = fut_mem_bytes();
+    int failed = 0;
+    for (fut_status st = FUT_ERR_NO_MEMORY; st != FUT_OK; failed++) {
+        fut_mem_fail_after(failed + 1);
+        st = fut_loss_create(bk, &config.loss, NULL, FUT_F32, &sizes, &loss);
+        fut_mem_fail_after(0);
+        fut_loss_destroy(&loss);
+        assert_int_equal(fut_mem_bytes(), held);
+        assert_true(st == FUT_OK || st == FUT_ERR_NO_MEMORY);
+        fut_trail_clear();
+    }
+    assert_true(failed > 10); /* the blocks of a loss, and its memory's */
+    fut_backend_destroy(&bk);
+    fut_opt_fini(table, &config);
+}
+
 /* Photos that lie on their person's weights, and opposite: the angle's derivative is infinite there, the gradient is not. */
 static void a_loss_of_classes_is_finite_on_its_classes(void **state)
 {
@@ -222,9 +306,14 @@ static void a_loss_of_classes_is_finite_on_its_classes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(margins_of_a_distance_are_refused),          cmocka_unit_test(margins_that_can_learn_pass),
-        cmocka_unit_test(settings_that_cannot_learn_are_refused),     cmocka_unit_test(miners_that_contradict_are_refused),
-        cmocka_unit_test(a_loss_of_classes_is_finite_on_its_classes), cmocka_unit_test(unplanned_batches_are_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(margins_of_a_distance_are_refused),
+                                       cmocka_unit_test(margins_that_can_learn_pass),
+                                       cmocka_unit_test(settings_that_cannot_learn_are_refused),
+                                       cmocka_unit_test(miners_that_contradict_are_refused),
+                                       cmocka_unit_test(a_loss_of_classes_is_finite_on_its_classes),
+                                       cmocka_unit_test(unplanned_batches_are_refused),
+                                       cmocka_unit_test(memories_that_make_no_sense_are_refused),
+                                       cmocka_unit_test(a_bad_photo_does_not_stay_in_the_memory),
+                                       cmocka_unit_test(survives_any_failed_allocation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
