@@ -1,6 +1,6 @@
 /* Every row of losses.def with its default options, in double on ref: the gradient of two shards' embeddings against central differences
- * of the loss of the whole batch. One image is in the batch twice. A loss that stops a gradient on purpose has no such check; its golden
- * values have one by its peer. */
+ * of the loss of the whole batch. One image is in the batch twice. Losses of pairs again with a memory, which is held fixed. A loss that
+ * stops a gradient on purpose has no such check; its golden values have one by its peer. */
 #include "core/loss/loss.h"
 #include "core/base/mem.h"
 #include "core/base/yaml.h"
@@ -10,13 +10,15 @@
 
 extern const fut_opt_choice fut_loss_bce;
 
-enum { BATCH = 11, DIM = 5, CLASSES = 6, FIRST = 6, SHARDS = 2, PARAMS_MAX = 64 };
+enum { BATCH = 11, DIM = 5, CLASSES = 6, FIRST = 6, SHARDS = 2, PARAMS_MAX = 64, MEMORY = 2 * BATCH + 3 };
 
 typedef struct batch {
     fut_loss *loss;
     double e[BATCH * DIM];
     double sums[FUT_LOSS_SUMS];
     double params[PARAMS_MAX];
+    bool held; /* what the memory has, in the three next */
+    double memory[MEMORY * DIM], unit[MEMORY * DIM], norm[MEMORY];
 } batch;
 
 static const int64_t label[BATCH] = {0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4};
@@ -25,11 +27,38 @@ static const int64_t image[BATCH] = {10, 11, 12, 13, 14, 15, 16, 15, 17, 18, 19}
 static const int64_t dealt[BATCH] = {7, 2, 9, 0, 10, 4, 1, 8, 3, 6, 5};
 static const int64_t shard_first[SHARDS + 1] = {0, FIRST, BATCH};
 
+/* A batch of other embeddings before it, every other one of the same photo: the memory's first. */
+static void begin_earlier(batch *b)
+{
+    int64_t earlier[BATCH];
+    for (int i = 0; i < BATCH; i++)
+        earlier[i] = i % 2 == 0 ? image[i] : image[i] + 100;
+    gradcheck_fill(b->e, BATCH * DIM, 3);
+    FUT_TEST_OK(fut_loss_begin(b->loss, BATCH, b->e, label, earlier));
+}
+
+/* The batch enters where it entered first, and the memory is as it was then. `ref` keeps device memory on the host. */
+static void begin(batch *b)
+{
+    const fut_loss *l = b->loss;
+    struct {
+        double *kept;
+        void *block;
+        size_t bytes;
+    } blocks[] = {
+        {b->memory, l->memory.e, sizeof b->memory}, {b->unit, l->ref.unit, sizeof b->unit}, {b->norm, l->ref.norm, sizeof b->norm}};
+    if (l->memory.size > 0) *l->memory.entered = BATCH;
+    FUT_TEST_OK(fut_loss_begin(b->loss, BATCH, b->e, label, image));
+    for (size_t i = 0; l->memory.size > 0 && i < sizeof blocks / sizeof *blocks; i++)
+        memcpy(b->held ? blocks[i].block : blocks[i].kept, b->held ? blocks[i].kept : blocks[i].block, blocks[i].bytes);
+    b->held = true;
+}
+
 static double batch_loss(void *context)
 {
     batch *b = context;
     fut_loss_report report;
-    FUT_TEST_OK(fut_loss_begin(b->loss, BATCH, b->e, label, image));
+    begin(b);
     for (int k = 0; k < FUT_LOSS_SUMS; k++)
         b->sums[k] = 0;
     for (int s = 0; s < SHARDS; s++) {
@@ -69,13 +98,13 @@ static int64_t begin_params(batch *b, const fut_opt_variant *variant)
 }
 
 /* The loss with its default options, but for these. */
-static void check_loss(fut_backend *bk, const fut_opt_choice *choice, const char *options)
+static void check_loss(fut_backend *bk, const fut_opt_choice *choice, int64_t memory, const char *options)
 {
     batch b = {.loss = NULL};
     fut_opt_variant variant = {.choice = choice};
     fut_yaml_node *root = NULL;
     double dealt_gradient[BATCH * DIM], gradient[BATCH * DIM], mine[PARAMS_MAX], of_params[PARAMS_MAX] = {0};
-    fut_loss_sizes sizes = {.batch = BATCH, .rows = BATCH, .dim = DIM, .classes = CLASSES};
+    fut_loss_sizes sizes = {.batch = BATCH, .rows = BATCH, .dim = DIM, .classes = CLASSES, .memory = memory};
     FUT_TEST_OK(fut_mem_alloc(1, choice->config_size, &variant.config));
     FUT_TEST_OK(fut_opt_defaults(choice->options, variant.config));
     FUT_TEST_OK(fut_yaml_parse_text("case", options, strlen(options), &root));
@@ -83,6 +112,7 @@ static void check_loss(fut_backend *bk, const fut_opt_choice *choice, const char
     fut_yaml_destroy(&root);
     FUT_TEST_OK(fut_loss_create(bk, &variant, NULL, FUT_F64, &sizes, &b.loss));
     const int64_t params = begin_params(&b, &variant);
+    if (memory > 0) begin_earlier(&b);
     gradcheck_fill(b.e, BATCH * DIM, 1);
     batch_loss(&b);
     if (fut_loss_spreads(b.loss)) spread(&b);
@@ -109,12 +139,17 @@ static void every_loss(void **state)
     (void)state;
     fut_backend *bk = NULL;
     FUT_TEST_OK(fut_backend_create("ref", &(fut_backend_options){.threads = 1}, &bk));
-    for (int i = 0; fut_loss_choices[i]; i++)
-        if (!((const fut_loss_type *)fut_loss_choices[i]->payload)->stop_gradient) check_loss(bk, fut_loss_choices[i], "");
-    check_loss(bk, &fut_loss_bce, "{pairs: all, distance: l2}");
-    check_loss(bk, &fut_loss_bce, "{pairs: all, distance: dot}");
-    check_loss(bk, &fut_loss_bce, "{head: difference}");
-    check_loss(bk, &fut_loss_bce, "{head: difference, distance: dot, pairs: all}");
+    for (int i = 0; fut_loss_choices[i]; i++) {
+        const fut_loss_type *type = fut_loss_choices[i]->payload;
+        if (!type->stop_gradient) check_loss(bk, fut_loss_choices[i], 0, "");
+        if (!type->stop_gradient && !type->of_classes) check_loss(bk, fut_loss_choices[i], MEMORY, "");
+    }
+    for (int64_t memory = 0; memory <= MEMORY; memory += MEMORY) {
+        check_loss(bk, &fut_loss_bce, memory, "{pairs: all, distance: l2}");
+        check_loss(bk, &fut_loss_bce, memory, "{pairs: all, distance: dot}");
+        check_loss(bk, &fut_loss_bce, memory, "{head: difference}");
+        check_loss(bk, &fut_loss_bce, memory, "{head: difference, distance: dot, pairs: all}");
+    }
     fut_backend_destroy(&bk);
 }
 
