@@ -95,7 +95,7 @@ static const fut_opt train_options[] = {
     FUT_OPT_DURATION(fut_config_train, deadline, "0", 0, 1e6,
                      "longest wait for another rank before the run gives up; 0: from what was seen, at least 2 min"),
     FUT_OPT_I64(fut_config_train, check_replicas, "100", 0, 1e12, "steps",
-                "steps between comparisons of all ranks' parameters, also made before every checkpoint; 0: never"),
+                "steps between comparisons of all ranks' parameters and loss memory, also made before every checkpoint; 0: never"),
     FUT_OPT_END,
 };
 

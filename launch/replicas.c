@@ -6,27 +6,50 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+enum { PARTS = 5 };
+
+/* A block that all ranks have alike; of no bytes: there is none. */
+typedef struct part {
+    const void *device;
+    size_t bytes;
+} part;
 
 struct fut_replicas {
     fut_engine *engine;
-    size_t param_bytes, stat_bytes;
-    char *host; /* pinned: parameters, then statistics */
+    size_t bytes; /* of all parts */
+    char *host;   /* pinned: one part behind the other */
     fut_event *copied;
     int64_t step; /* looked at; -1: none is on its way */
 };
+
+static void list_parts(const fut_engine *g, part parts_out[PARTS])
+{
+    const fut_row_memory *memory = &g->loss->memory;
+    const size_t places = (size_t)memory->size * sizeof *memory->label;
+    const part parts[PARTS] = {{fut_net_params(g->net), (size_t)fut_net_param_count(g->net) * sizeof(float)},
+                               {fut_net_stats(g->net), (size_t)fut_net_stat_count(g->net) * sizeof(float)},
+                               {memory->e, (size_t)(memory->size * memory->dim) * sizeof(float)},
+                               {memory->label, places},
+                               {memory->image, places}};
+    memcpy(parts_out, parts, sizeof parts);
+}
 
 fut_status fut_replicas_create(fut_engine *engine, fut_replicas **replicas_out)
 {
     fut_status st = FUT_OK;
     fut_replicas *r = NULL;
+    part parts[PARTS];
     fut_backend *bk = engine->bk;
     if (fut_comm_size(engine->comm) == 1) return FUT_OK;
     FUT_TRY_GOTO(FUT_NEW(&r), out);
     r->engine = engine;
     r->step = -1;
-    r->param_bytes = (size_t)fut_net_param_count(engine->net) * sizeof(float);
-    r->stat_bytes = (size_t)fut_net_stat_count(engine->net) * sizeof(float);
-    FUT_TRY_GOTO(bk->alloc_host(bk, r->param_bytes + r->stat_bytes, (void **)&r->host), out);
+    list_parts(engine, parts);
+    for (int i = 0; i < PARTS; i++)
+        r->bytes += parts[i].bytes;
+    FUT_TRY_GOTO(bk->alloc_host(bk, r->bytes, (void **)&r->host), out);
     FUT_TRY_GOTO(bk->event_create(bk, &r->copied), out);
     *replicas_out = r;
     r = NULL;
@@ -50,8 +73,13 @@ fut_status fut_replicas_look(fut_replicas *r, int64_t step)
 {
     if (r == NULL) return FUT_OK;
     fut_backend *bk = r->engine->bk;
-    FUT_TRY(bk->download(bk, r->host, fut_net_params(r->engine->net), r->param_bytes, NULL));
-    FUT_TRY(bk->download(bk, r->host + r->param_bytes, fut_net_stats(r->engine->net), r->stat_bytes, NULL));
+    part parts[PARTS];
+    char *to = r->host;
+    list_parts(r->engine, parts);
+    for (int i = 0; i < PARTS; i++) {
+        if (parts[i].bytes > 0) FUT_TRY(bk->download(bk, to, parts[i].device, parts[i].bytes, NULL));
+        to += parts[i].bytes;
+    }
     FUT_TRY(bk->event_record(bk, r->copied, NULL));
     r->step = step;
     return FUT_OK;
@@ -61,7 +89,7 @@ fut_status fut_replicas_look(fut_replicas *r, int64_t step)
 static fut_status name_odd_one(fut_replicas *r, uint64_t hash)
 {
     fut_str differences = {0};
-    fut_claim claim = {.name = "parameters"};
+    fut_claim claim = {.name = "state"};
     fut_comm *comm = r->engine->comm;
     (void)snprintf(claim.value, sizeof claim.value, "%016" PRIx64, hash);
     fut_status st = fut_comm_compare(comm, &claim, 1, &differences);
@@ -79,12 +107,12 @@ fut_status fut_replicas_compare(fut_replicas *r)
 {
     if (r == NULL || r->step < 0) return FUT_OK;
     fut_engine *g = r->engine;
-    FUT_TRY(fut_comm_wait(g->device_comm, g->bk, r->copied, "copy of the parameters"));
-    uint64_t mine = fut_hash_xxh3(r->host, r->param_bytes + r->stat_bytes);
+    FUT_TRY(fut_comm_wait(g->device_comm, g->bk, r->copied, "copy of the state"));
+    uint64_t mine = fut_hash_xxh3(r->host, r->bytes);
     uint64_t first = mine;
-    FUT_TRY(fut_comm_broadcast(g->comm, &first, 1, FUT_U64, 0, "hash of the parameters"));
+    FUT_TRY(fut_comm_broadcast(g->comm, &first, 1, FUT_U64, 0, "hash of the state"));
     int64_t differ = first != mine;
-    FUT_TRY(fut_comm_all_reduce_sum(g->comm, &differ, 1, FUT_I64, "hash of the parameters"));
+    FUT_TRY(fut_comm_all_reduce_sum(g->comm, &differ, 1, FUT_I64, "hash of the state"));
     if (differ > 0) FUT_TRY(name_odd_one(r, mine));
     r->step = -1;
     return FUT_OK;

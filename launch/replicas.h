@@ -1,5 +1,6 @@
-/* Do all ranks still hold the same parameters? They are replicas: every rank applies the same update. One whose memory, processor or
- * messages fail goes its own way, and everything after is wrong. A look hashes parameters and statistics (XXH3 on the host) and compares.
+/* Do all ranks still hold the same state? They are replicas: every rank applies the same update, and the same batches enter its loss's
+ * memory. One whose memory, processor or messages fail goes its own way, and everything after is wrong. A look hashes parameters,
+ * statistics and the loss's memory (XXH3 on the host) and compares.
  *
  *     fut_replicas_look(r)       enqueues a copy to the host; nothing is waited for
  *     fut_replicas_compare(r)    a step later: hashes, compares
@@ -16,7 +17,7 @@ extern "C" {
 
 typedef struct fut_replicas fut_replicas;
 
-/* NULL for one rank. The engine outlives it. Errors: FUT_ERR_NO_MEMORY (pinned memory as large as the parameters). */
+/* NULL for one rank. The engine outlives it. Errors: FUT_ERR_NO_MEMORY (pinned memory as large as the state). */
 fut_status fut_replicas_create(fut_engine *engine, fut_replicas **replicas_out) FUT_MUST_CHECK;
 void fut_replicas_destroy(fut_replicas **replicas);
 

@@ -42,10 +42,12 @@ says "all ranks answer, but wait for each other"
 
 # A message that is wrong on one rank makes it part from the others: the comparison of replicas names it, at the next one. The second message
 # of a step's gradients is their sum, the first still goes into it.
-parted="the ranks have parted: rank 2 on host $(hostname): parameters "
+parted="the ranks have parted: rank 2 on host $(hostname): state "
 CHAOS_SKIP=1 chaos 70 corrupt 2 7 gradients train.save_steps=0
 says "step 10: $parted" "last words: step 10"
 chaos 70 corrupt 2 0 parameters
+says "step 0: $parted"
+chaos 70 corrupt 2 0 'memory of the loss' memory.size=48
 says "step 0: $parted"
 # Also before anything is saved: what a checkpoint holds was the same everywhere.
 CHAOS_SKIP=1 chaos 70 corrupt 0 7 gradients train.check_replicas=1000 train.save_steps=9
