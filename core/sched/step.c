@@ -16,11 +16,16 @@ static const fut_opt options[] = {
     FUT_OPT_END,
 };
 
+static int64_t falls_until(const step_config *config, int64_t t)
+{
+    return t / config->step_size;
+}
+
 static double step_lr(const void *config_, double base, int64_t t, const fut_sched_state *state)
 {
     const step_config *config = config_;
     (void)state;
-    return base * pow(config->gamma, (double)(t / config->step_size));
+    return base * pow(config->gamma, (double)falls_until(config, t));
 }
 
 static fut_status step_warn(const void *config_, const fut_sched_run *run, int64_t length, fut_str *text)
@@ -31,11 +36,11 @@ static fut_status step_warn(const void *config_, const fut_sched_run *run, int64
     if (length > 0 && length <= config->step_size)
         return fut_str_printf(text, "scheduler.step_size is %lld but the run has %lld %ss: the learning rate never falls",
                               (long long)config->step_size, (long long)(length + config->common.warmup), unit);
-    if (length > 0 && pow(config->gamma, (double)(length / config->step_size)) < 1e-6)
+    if (length > 0 && pow(config->gamma, (double)falls_until(config, length)) < 1e-6)
         return fut_str_printf(text,
                               "scheduler.step_size %lld lets the learning rate fall %lld times in %lld %ss, below a millionth: most of the "
                               "run learns nothing",
-                              (long long)config->step_size, (long long)(length / config->step_size),
+                              (long long)config->step_size, (long long)falls_until(config, length),
                               (long long)(length + config->common.warmup), unit);
     return FUT_OK;
 }

@@ -282,7 +282,7 @@ static fut_status make_knob(bag *all, const fut_cuda_knob *knob, cudnnBackendDes
 
 static fut_status make_config(bag *all, cudnnBackendDescriptor_t graph, const fut_cuda_choice *choice, cudnnBackendDescriptor_t *config_out)
 {
-    cudnnBackendDescriptor_t engine = NULL, config = NULL, knob[FUT_CUDA_KNOBS];
+    cudnnBackendDescriptor_t engine = NULL, config = NULL, knob[FUT_CUDA_KNOBS] = {NULL};
     int64_t one = 0, engines = 0;
     GET(graph, CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, CUDNN_TYPE_INT64, 1, &one, &engines);
     FUT_CHECK(choice->engine < engines, FUT_ERR_UNSUPPORTED, "cuDNN has %lld engines for a convolution, not %lld", (long long)engines,
