@@ -66,6 +66,7 @@ static fut_status give_up(fut_comm *comm, const char *what)
     if (where.peer >= 0) (void)snprintf(whom, sizeof whom, ", for rank %d", where.peer);
     FUT_ERROR("rank %d of %d waited %.0f s for '%s': %s; in '%s' of step %lld%s; ending the job", comm->rank, comm->size, seconds, what,
               culprit, fut_phase_names[where.phase], (long long)where.step, whom);
+    fut_watchdog_give_up(comm->watchdog, FUT_FLIGHT_NOBODY, 0);
     if (comm->ops->roll_call != NULL) comm->ops->roll_call(comm);
     fut_comm_abort(comm, fut_status_exit_code(FUT_ERR_HANG));
     return FUT_FAIL(FUT_ERR_HANG, "%s: waited %.0f s: %s", what, seconds, culprit);

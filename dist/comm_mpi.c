@@ -279,7 +279,7 @@ static void mpi_abort(fut_comm *comm, int exit_code)
 
 static void mpi_roll_call(fut_comm *comm)
 {
-    fut_mpi_call_roll((comm_mpi *)comm);
+    fut_mpi_call_roll((comm_mpi *)comm, true);
 }
 
 static void free_memory(comm_mpi *c)

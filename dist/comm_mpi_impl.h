@@ -48,9 +48,9 @@ fut_status fut_mpi_failed(int code, const char *what) FUT_MUST_CHECK;
         if (fut_mpi_code_ != MPI_SUCCESS) return fut_mpi_failed(fut_mpi_code_, what);                                                      \
     } while (0)
 
-/* Past a deadline: ask all ranks what they wait for, name those that do not answer. Returns when it is time to end the job, within a second
- * or so, and at once where a roll is being called. */
-void fut_mpi_call_roll(comm_mpi *c);
+/* Past a deadline: ask all ranks what they wait for, name those that do not answer (`speaks`) or only answer. Returns when it is time to
+ * end the job, within a second or so, and at once where a roll is being called. */
+void fut_mpi_call_roll(comm_mpi *c, bool speaks);
 /* Where another rank calls the roll, answer and end the job. Never waits else. */
 fut_status fut_mpi_answer_roll(comm_mpi *c) FUT_MUST_CHECK;
 

@@ -14,10 +14,11 @@ enum { LISTENERS = 4, NAMED_MAX = 8, NAP_US = 1000 };
 static const double first_word_s = 0.5; /* when rank 0 speaks; each listener after it a little later, if nobody has ended the job */
 static const double next_word_s = 0.15;
 
-static roll_answer my_answer(const comm_mpi *c)
+/* Who was stopped, and so missed, answers late; that is no answer, but says where it was. */
+static roll_answer my_answer(const comm_mpi *c, bool is_there)
 {
     fut_whereabouts where;
-    roll_answer mine = {.is_there = 1};
+    roll_answer mine = {.is_there = is_there};
     fut_watchdog_whereabouts(c->base.watchdog, &where);
     mine.phase = (int32_t)where.phase;
     mine.step = where.step;
@@ -27,11 +28,11 @@ static roll_answer my_answer(const comm_mpi *c)
 }
 
 /* A listener tells everyone, which is also the call; the others tell the listeners. */
-static void send_answer(comm_mpi *c)
+static void send_answer(comm_mpi *c, bool is_there)
 {
     int rank = c->base.rank;
     int to = rank < LISTENERS ? c->base.size : LISTENERS;
-    c->answers[rank] = my_answer(c);
+    c->answers[rank] = my_answer(c, is_there);
     for (int r = 0; r < to && r < c->base.size; r++)
         if (r != rank) (void)MPI_Isend(&c->answers[rank], (int)sizeof(roll_answer), MPI_BYTE, r, 0, c->roll, &c->roll_requests[r]);
 }
@@ -57,6 +58,14 @@ static int first_there(const comm_mpi *c)
     while (r < c->base.rank && !c->answers[r].is_there)
         r++;
     return r;
+}
+
+static int first_missing(const comm_mpi *c)
+{
+    int r = 0;
+    while (r < c->base.size && c->answers[r].is_there)
+        r++;
+    return r < c->base.size ? r : FUT_FLIGHT_NOBODY;
 }
 
 static int count_there(const comm_mpi *c)
@@ -112,14 +121,14 @@ static void speak(const comm_mpi *c)
     fut_str_fini(&text);
 }
 
-void fut_mpi_call_roll(comm_mpi *c)
+void fut_mpi_call_roll(comm_mpi *c, bool speaks)
 {
     int rank = c->base.rank;
     double began = fut_clock_now();
     double my_turn = began + first_word_s + next_word_s * (rank < LISTENERS ? rank : 2 * LISTENERS);
     if (c->roll == MPI_COMM_NULL || c->holding) return;
     c->holding = true;
-    send_answer(c);
+    send_answer(c, speaks);
     while (fut_clock_now() < my_turn) {
         while (hear(c)) {
         }
@@ -127,7 +136,9 @@ void fut_mpi_call_roll(comm_mpi *c)
         fut_watchdog_look(c->base.watchdog, FUT_FLIGHT_NOBODY);
         (void)usleep(NAP_US);
     }
-    if (rank < LISTENERS) speak(c);
+    if (rank >= LISTENERS || !speaks) return;
+    fut_watchdog_give_up(c->base.watchdog, first_missing(c), count_there(c));
+    speak(c);
 }
 
 fut_status fut_mpi_answer_roll(comm_mpi *c)
@@ -139,9 +150,16 @@ fut_status fut_mpi_answer_roll(comm_mpi *c)
     FUT_MPI(MPI_Iprobe(MPI_ANY_SOURCE, 0, c->roll, &called, &status), "roll call");
     if (!called) return FUT_OK;
     fut_watchdog_whereabouts(c->base.watchdog, &where);
-    FUT_ERROR("rank %d of %d has waited %.1f s for '%s' in '%s' of step %lld, and rank %d longer than it may", c->base.rank, c->base.size,
-              where.seconds, where.what, fut_phase_names[where.phase], (long long)where.step, status.MPI_SOURCE);
-    fut_mpi_call_roll(c);
+    double stopped = fut_watchdog_stood_still(c->base.watchdog);
+    fut_watchdog_give_up(c->base.watchdog, FUT_FLIGHT_NOBODY, 0);
+    if (stopped > 0)
+        FUT_ERROR("rank %d of %d was stopped for %.1f s and goes on, but rank %d has waited longer than it may", c->base.rank, c->base.size,
+                  stopped, status.MPI_SOURCE);
+    else
+        FUT_ERROR("rank %d of %d has waited %.1f s for '%s' in '%s' of step %lld, and rank %d longer than it may", c->base.rank,
+                  c->base.size, where.seconds, where.what, fut_phase_names[where.phase], (long long)where.step, status.MPI_SOURCE);
+    /* Who was missed has nothing to say about the others. */
+    fut_mpi_call_roll(c, stopped == 0);
     fut_comm_abort(&c->base, fut_status_exit_code(FUT_ERR_HANG));
     return FUT_FAIL(FUT_ERR_HANG, "rank %d waited longer than it may", status.MPI_SOURCE);
 }

@@ -21,7 +21,7 @@ const char *const fut_phase_names[] = {
 #undef FUT_PHASE_NAME
         NULL};
 
-enum { HEAD_BYTES = 4096, VERSION = 1, DEPTH_MAX = 4 };
+enum { HEAD_BYTES = 4096, VERSION = 2, DEPTH_MAX = 4 };
 
 static const char magic[8] = {'F', 'U', 'T', 'F', 'L', 'T', '1', '\n'};
 
@@ -90,13 +90,13 @@ static fut_status map_ring(const char *path, head **head_out)
     return st;
 }
 
-static void remove_larger(const char *folder, int size)
+void fut_flight_remove(const char *folder, int first)
 {
     DIR *dir = opendir(folder);
     if (dir == NULL) return;
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         int rank = 0;
-        if (sscanf(entry->d_name, "rank-%d.ring", &rank) == 1 && rank >= size) (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        if (sscanf(entry->d_name, "rank-%d.ring", &rank) == 1 && rank >= first) (void)unlinkat(dirfd(dir), entry->d_name, 0);
     }
     (void)closedir(dir);
 }
@@ -117,6 +117,7 @@ static void introduce(head *h, int rank, int size)
                                   .opened_utc = (double)utc.tv_sec + 1e-9 * (double)utc.tv_nsec,
                                   .phase_since = now,
                                   .peer = FUT_FLIGHT_NOBODY,
+                                  .missed = FUT_FLIGHT_NOBODY,
                                   .moved = now};
     (void)gethostname(h->state.host, sizeof h->state.host - 1);
     atomic_store(&h->alive, now);
@@ -132,7 +133,7 @@ fut_status fut_flight_open(const char *folder, int rank, int size, fut_flight **
     char name[FUT_WHAT_MAX];
     (void)snprintf(name, sizeof name, "rank-%03d.ring", rank);
     FUT_TRY_GOTO(fut_file_make_dirs(folder), out);
-    if (rank == 0) remove_larger(folder, size);
+    if (rank == 0) fut_flight_remove(folder, size);
     FUT_TRY_GOTO(fut_str_printf(&path, "%s/%s", folder, name), out);
     FUT_TRY_GOTO(fut_str_printf(&temporary, "%s.tmp-%ld", fut_str_text(&path), (long)getpid()), out);
     FUT_TRY_GOTO(FUT_NEW(&f), out);
@@ -241,6 +242,15 @@ void fut_flight_wait(fut_flight *f, int peer)
     if (s->peer == peer || s->depth == 0) return;
     s->peer = peer;
     record(f, FUT_FLIGHT_WAIT, 0, s->moved);
+}
+
+void fut_flight_give_up(fut_flight *f, int missed, int heard)
+{
+    if (f == NULL) return;
+    fut_flight_state *s = &f->head->state;
+    s->missed = missed;
+    s->heard = heard;
+    s->gave_up = true;
 }
 
 void fut_flight_beat(fut_flight *f)

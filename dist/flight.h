@@ -52,6 +52,8 @@ typedef struct fut_flight fut_flight;
 /* Begin a ring in folder, which is made; rings of ranks from `size` on, of a larger start before, are removed by rank 0.
  * Errors: as core/base/file.h; a run can do without. */
 fut_status fut_flight_open(const char *folder, int rank, int size, fut_flight **flight_out) FUT_MUST_CHECK;
+/* Remove the rings of ranks from `first` on. Processes that write them go on unseen. */
+void fut_flight_remove(const char *folder, int first);
 /* The last word: this rank ended by itself, with this exit code. */
 void fut_flight_close(fut_flight **flight, int exit_code);
 
@@ -63,6 +65,8 @@ void fut_flight_enter(fut_flight *flight, const char *what, int peer, int64_t by
 void fut_flight_leave(fut_flight *flight);
 /* Still in the operation; for whom it waits, as far as that is known. */
 void fut_flight_wait(fut_flight *flight, int peer);
+/* It ends the job, for a rank that did not answer in time. */
+void fut_flight_give_up(fut_flight *flight, int missed, int heard);
 /* The process lives. From another thread, so that a hung one and a stopped one can be told apart. */
 void fut_flight_beat(fut_flight *flight);
 
@@ -93,6 +97,9 @@ typedef struct fut_flight_state {
     double stopped, stopped_until; /* the longest time that the process was stopped and went on, and when it did; 0: never */
     double moved, alive;           /* last sign of life of the thread that trains, and of the process */
     int64_t operations;            /* begun so far */
+    bool gave_up;                  /* it waited past a deadline, or another rank did, and ends the job */
+    int missed,
+        heard; /* when it called the roll: the first rank that did not answer (FUT_FLIGHT_NOBODY: none, or no roll) and how many did */
     bool ended;
     int exit_code;
 } fut_flight_state;

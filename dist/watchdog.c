@@ -26,6 +26,7 @@ enum {
 static const double caught_s = 0.5;
 static const double silent_s = 1; /* since its last look; on a busy machine a nap may take long */
 static const double late_s = 5;
+static const double a_moment_s = 5; /* after a stop: ranks that missed it end the job within a second or two */
 
 typedef struct seen {
     char what[FUT_WHAT_MAX];
@@ -55,6 +56,8 @@ struct fut_watchdog {
     int depth;
     seen seen[SEEN_MAX];
     int n_seen;
+    double beat; /* the thread's last */
+    double stopped, stopped_until;
     _Atomic double looked; /* the training thread's last look */
 };
 
@@ -91,6 +94,7 @@ static void end_if_overdue(fut_watchdog *w)
     if (over < caught_s || (over < late_s && now - atomic_load(&w->looked) < silent_s)) return;
     char host[FUT_FLIGHT_HOST_MAX] = "";
     char rank[16];
+    fut_flight_give_up(w->flight, FUT_FLIGHT_NOBODY, 0);
     (void)gethostname(host, sizeof host - 1);
     FUT_ERROR("rank %s on host %s waited %.3g s for '%s' (%s, step %lld), inside a library: another rank is stopped, hung or gone; ending "
               "the job",
@@ -101,6 +105,8 @@ static void end_if_overdue(fut_watchdog *w)
 /* Under the lock. A process that was stopped and goes on has not waited meanwhile. */
 static void forgive_gap(fut_watchdog *w, double gap)
 {
+    w->stopped = gap;
+    w->stopped_until = w->beat + gap;
     for (int i = 0; i < w->depth && i < DEPTH_MAX; i++)
         w->at[i].since += gap;
 }
@@ -109,7 +115,7 @@ static void *watch(void *arg)
 {
     fut_watchdog *w = arg;
     pthread_mutex_lock(&w->lock);
-    double beat = fut_clock_now();
+    w->beat = fut_clock_now();
     while (!w->leaving) {
         struct timespec until;
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -119,8 +125,8 @@ static void *watch(void *arg)
         (void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
         fut_flight_beat(w->flight);
         double now = fut_clock_now();
-        if (now - beat > FUT_STOPPED_S) forgive_gap(w, now - beat);
-        beat = now;
+        if (now - w->beat > FUT_STOPPED_S) forgive_gap(w, now - w->beat);
+        w->beat = now;
         end_if_overdue(w);
     }
     pthread_mutex_unlock(&w->lock);
@@ -311,6 +317,26 @@ void fut_watchdog_whereabouts(fut_watchdog *w, fut_whereabouts *where_out)
         where_out->peer = o->peer;
     }
     pthread_mutex_unlock(&w->lock);
+}
+
+void fut_watchdog_give_up(fut_watchdog *w, int missed, int heard)
+{
+    if (w == NULL) return;
+    pthread_mutex_lock(&w->lock);
+    fut_flight_give_up(w->flight, missed, heard);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* The thread may not have come to look since. */
+double fut_watchdog_stood_still(fut_watchdog *w)
+{
+    if (w == NULL) return 0;
+    pthread_mutex_lock(&w->lock);
+    double now = fut_clock_now();
+    double gap = now - w->beat;
+    double still = gap > FUT_STOPPED_S ? gap : w->stopped > 0 && now - w->stopped_until < a_moment_s ? w->stopped : 0;
+    pthread_mutex_unlock(&w->lock);
+    return still;
 }
 
 void fut_watchdog_last_seen(fut_watchdog *w, int rank, char *text_out, size_t max)

@@ -51,6 +51,10 @@ void fut_watchdog_look(fut_watchdog *watchdog, int peer);
 /* Seconds that the operation it is in may take. */
 double fut_watchdog_allowed(fut_watchdog *watchdog);
 void fut_watchdog_whereabouts(fut_watchdog *watchdog, fut_whereabouts *where_out);
+/* The job ends, for a rank that did not answer in time: `missed` of a roll that `heard` ranks answered, or FUT_FLIGHT_NOBODY. */
+void fut_watchdog_give_up(fut_watchdog *watchdog, int missed, int heard);
+/* Seconds that this process stood still (SIGSTOP, a debugger) and went on a moment ago; 0: it did not. */
+double fut_watchdog_stood_still(fut_watchdog *watchdog);
 /* Where `rank` was when its recorder last heard of it: "in 'read' of step 41"; "" where this host does not see its ring. */
 void fut_watchdog_last_seen(fut_watchdog *watchdog, int rank, char *text_out, size_t max);
 /* Seconds before a configuration is read. */

@@ -201,14 +201,26 @@ static bool judge_failed(fut_hang_report *report)
     return false;
 }
 
-/* Of those that are gone, or that another host does not hear of any more. */
+/* A rank whose host is cut off gives up too, and has heard of nobody: most ears are right. */
+static bool judge_missed(fut_hang_report *report)
+{
+    for (int r = 0; r < report->size; r++) {
+        const fut_flight_state *s = &report->ranks[r].state;
+        if (!has_ring(report, r) || !s->gave_up || s->missed < 0 || s->missed >= report->size || s->heard <= report->heard) continue;
+        report->heard = s->heard;
+        name(report, s->missed, FUT_HANG_NO_ANSWER, 0);
+    }
+    return report->rank >= 0;
+}
+
+/* Of those that are gone, or that another host does not hear of any more. A rank that gave up ended by itself. */
 static bool judge_first_dead(fut_hang_report *report)
 {
     double newest = newest_sign(report);
     double oldest = newest - died_earlier_s;
     for (int r = 0; r < report->size; r++) {
         const fut_hang_rank *rank = &report->ranks[r];
-        if (rank->process != FUT_HANG_GONE && rank->process != FUT_HANG_ELSEWHERE) continue;
+        if ((rank->process != FUT_HANG_GONE && rank->process != FUT_HANG_ELSEWHERE) || rank->state.gave_up) continue;
         if (utc(&rank->state, rank->state.alive) >= oldest) continue;
         oldest = utc(&rank->state, rank->state.alive);
         name(report, r, FUT_HANG_DIED_FIRST, newest - oldest);
@@ -248,8 +260,9 @@ static bool has_long_wait(const fut_hang_report *report)
 /* A run that goes well has a rank in some wait at any moment: only long ones count there. */
 void fut_hang_judge(fut_hang_report *report)
 {
+    report->heard = 0;
     name(report, -1, FUT_HANG_NOBODY, 0);
-    if (judge_stopped(report) || judge_failed(report) || judge_first_dead(report)) return;
+    if (judge_stopped(report) || judge_failed(report) || judge_missed(report) || judge_first_dead(report)) return;
     if (has_long_wait(report)) (void)judge_chain(report);
 }
 
@@ -271,6 +284,10 @@ static fut_status append_verdict(const fut_hang_report *report, fut_str *out)
         break;
     case FUT_HANG_WAS_STOPPED:
         FUT_TRY(fut_str_printf(out, "was stopped for %s", seconds));
+        break;
+    case FUT_HANG_NO_ANSWER:
+        FUT_TRY(fut_str_printf(out, "did not answer in time, while %d of %d ranks did: killed, hung, or cut off from them", report->heard,
+                               report->size));
         break;
     case FUT_HANG_FAILED:
         FUT_TRY(fut_str_printf(out, "ended with exit status %d", s->exit_code));
@@ -341,7 +358,8 @@ static fut_status append_rank_json(const fut_hang_rank *rank, int number, fut_st
 
 fut_status fut_hang_report_json(const char *run, const fut_hang_report *report, fut_str *out)
 {
-    static const char *const reasons[] = {"none", "is stopped", "was stopped", "failed", "died first", "is busy", "waited for"};
+    static const char *const reasons[] = {"none",   "is stopped", "was stopped", "no answer",
+                                          "failed", "died first", "is busy",     "waited for"};
     fut_str verdict = {0};
     fut_status st = FUT_OK;
     FUT_TRY_GOTO(append_verdict(report, &verdict), out);

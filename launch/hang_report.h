@@ -29,6 +29,7 @@ typedef enum fut_hang_reason {
     FUT_HANG_NOBODY,     /* nothing is wrong, or nothing can be said */
     FUT_HANG_IS_STOPPED, /* now */
     FUT_HANG_WAS_STOPPED,
+    FUT_HANG_NO_ANSWER,  /* did not answer when the others called the roll */
     FUT_HANG_FAILED,     /* ended by itself, before the others, with an exit status other than 0 */
     FUT_HANG_DIED_FIRST, /* its last sign of life is older than the others' */
     FUT_HANG_IS_BUSY,    /* waits for nobody while others wait */
@@ -41,6 +42,7 @@ typedef struct fut_hang_report {
     int rank;             /* the one that is named, or -1 */
     fut_hang_reason reason;
     double seconds;  /* it was stopped, died before the others, or has been busy */
+    int heard;       /* ranks that answered where it did not */
     fut_phase phase; /* where it was then */
     int64_t step;
     char what[FUT_WHAT_MAX]; /* or "" */

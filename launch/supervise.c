@@ -139,6 +139,7 @@ static int look(void *context)
         rings++;
         signs += rank->state.alive;
         if (rank->process == FUT_HANG_ENDED && code == 0) code = rank->state.exit_code;
+        if (rank->state.gave_up && code == 0) code = fut_status_exit_code(FUT_ERR_HANG);
     }
     fut_hang_report_fini(&now);
     s->silent = rings > 0 && signs == s->signs ? s->silent + FUT_CHILD_LOOK_S : 0;

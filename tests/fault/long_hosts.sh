@@ -105,13 +105,20 @@ same "four hosts"
 cut_cable()
 {
     local got=0 job
-    on 0 "$futago" run --pause 0 --patience 6 -- $mpirun $train --set run="$2" >out 2>err </dev/null &
+    on 0 "$futago" run --pause 5 --patience 6 -- $mpirun $train --set run="$2" >out 2>err </dev/null &
     job=$!
     for _ in $(seq 3000); do
         grep -qs '^{"step":13,' "$2/metrics.jsonl" && break
         sleep 0.01
     done
     cable "$1" down
+    # The recorders tell the rank that was cut off from those that missed it, although it lived longest.
+    for _ in $(seq 600); do
+        grep -q "starting again" err && break
+        sleep 0.1
+    done
+    on 0 "$futago" hang-report "$2" >told
+    grep -q "on host $id-$1 did not answer in time, while 3 of 4 ranks did" told || fail "hang-report: $(cat told)"
     wait $job || got=$?
     cable "$1" up
     [ $got -eq 0 ] || fail "exit code $got after host $1 was cut off"

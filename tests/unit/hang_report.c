@@ -24,6 +24,7 @@ static void begin(fut_hang_report *report, fut_hang_rank *ranks, double seconds)
                                              .depth = 1,
                                              .what = "gradients",
                                              .peer = FUT_FLIGHT_NOBODY,
+                                             .missed = FUT_FLIGHT_NOBODY,
                                              .since = now - seconds,
                                              .moved = now,
                                              .alive = now}};
@@ -68,6 +69,27 @@ static void names_the_first_that_died_or_failed(void **state)
     ranks[0].state.ended = true;
     ranks[0].state.exit_code = 71;
     names(&report, 0, FUT_HANG_FAILED);
+}
+
+/* Rank 2's host is cut off: it lives longest, since it gives up last, and misses all others. */
+static void names_one_that_most_did_not_hear(void **state)
+{
+    fut_hang_report report;
+    fut_hang_rank ranks[RANKS];
+    (void)state;
+    begin(&report, ranks, 30);
+    for (int r = 0; r < RANKS; r++)
+        ranks[r].state.gave_up = true;
+    ranks[2].state.alive += 2;
+    names(&report, -1, FUT_HANG_NOBODY); /* nobody came to call the roll: none was killed, and more is not known */
+    ranks[0].state.missed = 2;
+    ranks[0].state.heard = 3;
+    ranks[2].state.missed = 0;
+    ranks[2].state.heard = 1;
+    names(&report, 2, FUT_HANG_NO_ANSWER);
+    assert_int_equal(report.heard, 3);
+    ranks[2].process = FUT_HANG_STOPPED; /* why it did not answer */
+    names(&report, 2, FUT_HANG_IS_STOPPED);
 }
 
 static void follows_who_waits_for_whom(void **state)
@@ -118,9 +140,9 @@ static void counts_the_steps_that_are_finished(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_one_that_is_or_was_stopped),   cmocka_unit_test(names_the_first_that_died_or_failed),
-        cmocka_unit_test(follows_who_waits_for_whom),         cmocka_unit_test(finds_nothing_in_a_run_that_goes_well),
-        cmocka_unit_test(counts_the_steps_that_are_finished),
+        cmocka_unit_test(names_one_that_is_or_was_stopped), cmocka_unit_test(names_the_first_that_died_or_failed),
+        cmocka_unit_test(follows_who_waits_for_whom),       cmocka_unit_test(finds_nothing_in_a_run_that_goes_well),
+        cmocka_unit_test(names_one_that_most_did_not_hear), cmocka_unit_test(counts_the_steps_that_are_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
