@@ -116,10 +116,12 @@ fut_status fut_batches_create(const fut_config *config, fut_comm *comm, fut_back
                    (long long)b->size, (long long)b->pass_length);
     b->per_epoch = b->pass_length / b->size;
     int64_t last = b->pass_length % b->size;
-    if (last >= 2 * shards)
+    int64_t least = fut_config_shard_min(config) * shards;
+    if (last >= (least > 2 ? least : 2))
         b->per_epoch++;
     else if (last > 0)
-        FUT_INFO("the last batch of a pass has %lld photos, fewer than 2 a shard: it is dropped", (long long)last);
+        FUT_INFO("the last batch of a pass has %lld photo%s, fewer than %lld a shard: it is dropped", (long long)last, last == 1 ? "" : "s",
+                 (long long)(least > 1 ? least / shards : 2));
     FUT_TRY_GOTO(FUT_NEW_ARRAY(b->pass_length, &b->pass), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(b->size, &b->label), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(b->size, &b->row), out);

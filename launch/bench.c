@@ -173,9 +173,10 @@ static fut_status decide_shards(const fut_config *config, const fut_comm *comm, 
 {
     int64_t shards = fut_comm_size(comm);
     (void)fut_str_to_i64(config->train.shards, &shards);
-    FUT_CHECK(shards >= fut_comm_size(comm) && shards <= FUT_SHARDS_MAX && config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
-              "train.batch %lld over %lld shards on %d ranks: every rank needs a shard, and every shard 2 photos",
-              (long long)config->train.batch, (long long)shards, fut_comm_size(comm));
+    FUT_CHECK(shards >= fut_comm_size(comm) && shards <= FUT_SHARDS_MAX, FUT_ERR_CONFIG,
+              "%lld shards on %d ranks: every rank needs a shard, and at most %d are supported", (long long)shards, fut_comm_size(comm),
+              FUT_SHARDS_MAX);
+    FUT_TRY(fut_config_check_shards(config, shards));
     *shards_out = (int)shards;
     return FUT_OK;
 }

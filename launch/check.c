@@ -221,6 +221,7 @@ static fut_status train(const fut_check_plan *plan, fut_children *children, cons
     st = fut_child_run(children, cmd->words, fut_str_text(&output), NULL, &c->exit_code);
     if (st == FUT_ERR_NO_INPUT) { /* no mpirun on this machine */
         c->verdict = FUT_CHECK_NOT_TRIED;
+        c->exit_code = fut_status_exit_code(FUT_ERR_NO_INPUT);
         st = fut_str_printf(&c->why, "%s", fut_trail_message());
         fut_trail_clear();
         goto out;

@@ -25,6 +25,7 @@ typedef struct fut_check_plan {
     int64_t steps;                 /* from 2 */
     int ranks[FUT_CHECK_RANKS_MAX];
     int n_ranks;
+    bool ranks_are_asked;    /* by --ranks: then a case that cannot be tried is an error */
     int64_t shards, threads; /* that every case is computed with */
 } fut_check_plan;
 
@@ -73,7 +74,7 @@ void fut_check_compare(const fut_check_case *reference, fut_check_case *c);
 
 void fut_check_print_text(const fut_check *check, FILE *out);
 fut_status fut_check_print_json(const fut_check *check, FILE *out) FUT_MUST_CHECK;
-/* The verdict on all: FUT_OK, or an error that says what differs or failed. */
+/* The verdict on all: FUT_OK, or an error that says what differs or failed, or could not be tried though it was asked for. */
 fut_status fut_check_conclude(const fut_check *check) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

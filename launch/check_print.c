@@ -73,9 +73,9 @@ void fut_check_print_text(const fut_check *check, FILE *out)
     const fut_check_plan *plan = check->plan;
     int same = count(check, FUT_CHECK_SAME);
     int not_tried = count(check, FUT_CHECK_NOT_TRIED);
-    (void)fprintf(out, "%s: %lld steps of %lld photos in %lld shard%s, CPU threads a shard: %lld\n", plan->path,
-                  (long long)check->cases[0].n_steps, (long long)plan->config->train.batch, (long long)plan->shards,
-                  plan->shards == 1 ? "" : "s", (long long)plan->threads);
+    (void)fprintf(out, "%s: %lld step%s of %lld photos in %lld shard%s, CPU threads a shard: %lld\n", plan->path,
+                  (long long)check->cases[0].n_steps, check->cases[0].n_steps == 1 ? "" : "s", (long long)plan->config->train.batch,
+                  (long long)plan->shards, plan->shards == 1 ? "" : "s", (long long)plan->threads);
     print_cases(check, out);
     print_steps(check, out);
     if (same + not_tried + 1 == check->n_cases && same > 0)
@@ -158,6 +158,13 @@ fut_status fut_check_conclude(const fut_check *check)
         const fut_check_case *c = &check->cases[i];
         if (c->verdict == FUT_CHECK_FAILED)
             return FUT_FAIL(FUT_ERR_INTERNAL, "%s: futago train ended with exit status %d: %s", c->name, c->exit_code,
+                            fut_str_text(&c->why));
+    }
+    for (int i = 1; i < check->n_cases && check->plan->ranks_are_asked; i++) {
+        const fut_check_case *c = &check->cases[i];
+        bool is_missing = c->exit_code == fut_status_exit_code(FUT_ERR_NO_INPUT);
+        if (c->verdict == FUT_CHECK_NOT_TRIED)
+            return FUT_FAIL(is_missing ? FUT_ERR_NO_INPUT : FUT_ERR_CONFIG, "%s: --ranks asks for it, but it cannot be tried: %s", c->name,
                             fut_str_text(&c->why));
     }
     return FUT_OK;

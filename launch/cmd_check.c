@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char intro[] = "Does a run of CONFIG come to the same bits however it is computed? Trains its first steps on the photos it "
-                            "names: undisturbed, stopped "
-                            "and resumed,\nand on other numbers of ranks, which it starts itself; shows loss and gradient norm of every "
-                            "step and where they part. The "
-                            "run's own folder is\nnot touched. Exit status 0: the same bits; 70: not.";
+static const char intro[] =
+    "Does a run of CONFIG come to the same bits however it is computed? Trains its first steps on the photos it "
+    "names: undisturbed, stopped "
+    "and resumed,\nand on other numbers of ranks, which it starts itself; shows loss and gradient norm of every "
+    "step and where they part. The "
+    "run's own folder is\nnot touched. Exit status 0: the same bits; 70: not; 66 or 78: ranks that --ranks names could not be tried.";
 
 static const fut_arg args_table[] = {
     FUT_ARG_POSITIONAL("CONFIG", "YAML file, e.g. configs/article.yaml"),
@@ -60,12 +61,14 @@ static fut_status choose_ranks(const char *list, fut_check_plan *plan)
     const fut_config_train *train = &plan->config->train;
     int64_t shards = 0;
     bool fixed = fut_str_to_i64(train->shards, &shards);
-    int64_t limit = fixed ? shards : train->batch / 2;
+    int64_t limit = fixed ? shards : train->batch / fut_config_shard_min(plan->config);
+    plan->ranks_are_asked = list != NULL;
     if (list != NULL) {
         FUT_TRY(read_ranks(list, plan));
         FUT_CHECK(largest(plan) <= limit, FUT_ERR_USAGE, "--ranks %s: at most %lld, since %s", list, (long long)limit,
-                  fixed ? "a run can use as many ranks as it has shards (train.shards)"
-                        : "a shard has 2 photos or more (train.batch) and a rank a shard");
+                  fixed                                    ? "a run can use as many ranks as it has shards (train.shards)"
+                  : fut_config_shard_min(plan->config) > 1 ? "a shard has 2 photos or more (train.batch) and a rank a shard"
+                                                           : "a rank has a shard, and a shard a photo (train.batch)");
     } else {
         for (int ranks = 1; ranks <= 4 && ranks <= limit; ranks *= 2)
             plan->ranks[plan->n_ranks++] = ranks;

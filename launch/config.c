@@ -34,9 +34,10 @@ static const fut_opt data_options[] = {
 };
 
 static const fut_opt model_options[] = {
-    FUT_OPT_STRING(fut_config_model, backbone, "tf_efficientnetv2_b0",
-                   "network: tf_efficientnetv2_b0 to b3, tf_efficientnet_lite0, resnet18, 34, 50, 101, iresnet18, 50, 100, mobilefacenet; "
-                   "see futago inspect --model NAME"),
+    FUT_OPT_STRING(
+        fut_config_model, backbone, "tf_efficientnetv2_b0",
+        "network: tf_efficientnetv2_b0 to b3, tf_efficientnet_lite0, resnet18, 34, 50, 101, iresnet18, 50, 100, mobilefacenet, tiny; "
+        "see futago inspect --model NAME"),
     FUT_OPT_I64(fut_config_model, embedding, "512", 2, 8192, "values", "length of an embedding"),
     FUT_OPT_ENUM(fut_config_model, embedding_norm, "auto", embedding_norm_names,
                  "batch norm on the embeddings; auto: where the network's own definition has one (iresnet, mobilefacenet)"),
@@ -130,6 +131,22 @@ const fut_opt fut_config_options[] = {
     FUT_OPT_END,
 };
 
+int64_t fut_config_shard_min(const fut_config *config)
+{
+    return config->model.batch_norm == FUT_BATCH_NORM_GLOBAL ? 1 : 2;
+}
+
+fut_status fut_config_check_shards(const fut_config *config, int64_t shards)
+{
+    FUT_CHECK(config->train.batch >= shards, FUT_ERR_CONFIG, "train.batch %lld over %lld shards leaves shards without a photo",
+              (long long)config->train.batch, (long long)shards);
+    FUT_CHECK(config->train.batch >= fut_config_shard_min(config) * shards, FUT_ERR_CONFIG,
+              "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm: use a larger batch, fewer "
+              "shards, or model.batch_norm: global",
+              (long long)config->train.batch, (long long)shards);
+    return FUT_OK;
+}
+
 static fut_status check_fields(const fut_config *config)
 {
     const fut_config_sampler *sampler = &config->sampler;
@@ -140,10 +157,7 @@ static fut_status check_fields(const fut_config *config)
     FUT_CHECK(config->data.file[0] != '\0', FUT_ERR_CONFIG, "data.file is missing: name the file that `futago pack` made");
     FUT_CHECK(strcmp(config->train.shards, "auto") == 0 || (fut_str_to_i64(config->train.shards, &shards) && shards >= 1), FUT_ERR_CONFIG,
               "train.shards is '%s': expected auto or a number of at least 1", config->train.shards);
-    FUT_CHECK(
-        config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
-        "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm: use a larger batch or fewer shards",
-        (long long)config->train.batch, (long long)shards);
+    FUT_TRY(fut_config_check_shards(config, shards));
     FUT_CHECK(
         config->model.batch_norm == FUT_BATCH_NORM_SHARD || config->train.recompute != FUT_RECOMPUTE_ALWAYS, FUT_ERR_CONFIG,
         "train.recompute: true with model.batch_norm: global: statistics over the global batch need every shard's activations at every "

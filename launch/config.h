@@ -112,6 +112,11 @@ void fut_config_destroy(fut_config **config);
  * Warnings (a schedule longer than the run) are logged. */
 fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count) FUT_MUST_CHECK;
 
+/* The fewest photos of a shard: batch norm over a shard cannot do with one. */
+int64_t fut_config_shard_min(const fut_config *config);
+/* Can train.batch be dealt to so many shards? Errors: FUT_ERR_CONFIG. */
+fut_status fut_config_check_shards(const fut_config *config, int64_t shards) FUT_MUST_CHECK;
+
 /* Pixel mean and standard deviation of `data.normalize`; the dataset's own are passed in. */
 void fut_config_normalization(const fut_config *config, const double data_mean[3], const double data_std[3], double mean_out[3],
                               double std_out[3]);

@@ -147,11 +147,9 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
     FUT_CHECK(shards <= FUT_SHARDS_MAX, FUT_ERR_CONFIG, "train.shards is %lld, at most %d are supported", (long long)shards,
               FUT_SHARDS_MAX);
     FUT_CHECK(ranks <= shards, FUT_ERR_CONFIG,
-              "%d ranks for %lld shards: a run can use at most as many ranks as it has shards (train.shards, fixed when the run begins)",
-              ranks, (long long)shards);
-    FUT_CHECK(t->config->train.batch >= 2 * shards, FUT_ERR_CONFIG,
-              "train.batch %lld over %lld shards leaves fewer than 2 photos a shard, too few for batch norm",
-              (long long)t->config->train.batch, (long long)shards);
+              "%d ranks for %lld shard%s: a run can use at most as many ranks as it has shards (train.shards, fixed when the run begins)",
+              ranks, (long long)shards, shards == 1 ? "" : "s");
+    FUT_TRY(fut_config_check_shards(t->config, shards));
     t->shards = (int)shards;
     FUT_INFO("%d shard%s on %d rank%s of at most %d", t->shards, t->shards == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s", t->shards);
     return FUT_OK;

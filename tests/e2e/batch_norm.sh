@@ -33,6 +33,15 @@ for settings in "model.batch_norm=global" "train.recompute=true"; do
     [ "$(digest)" = "$want" ] || fail "$settings with update.ema: 3 ranks end with $(digest), one with $want"
 done
 
+# One photo a shard: statistics of a shard would be none, those of the batch are as good as ever.
+expect 0 "$futago" train c.yaml $cpu --set run=photo --set train.shards=16
+paste <(losses one) <(losses photo) | head -n 9 | awk '{ apart += ($1 - $2) ^ 2 } END { print apart; exit !(NR == 9 && apart < 1e-6) }' >out ||
+    fail "shards of one photo have other losses: $(losses photo)"
+want=$(digest)
+expect 0 ranks 3 "$futago" train c.yaml $cpu --set run=photo3 --set train.shards=16
+[ "$(digest)" = "$want" ] || fail "16 shards on 3 ranks end with $(digest), on one with $want"
+expect 78 "$futago" train c.yaml $global --set train.shards=17
+says "train.batch 16 over 17 shards leaves shards without a photo"
 expect 78 "$futago" train c.yaml $global --set train.recompute=true
 says "train.recompute: true with model.batch_norm: global"
 

@@ -22,6 +22,8 @@ after=$(find runs -type f -newermt @0 -printf '%p %T@ %s\n' | sort)
 # A machine without mpirun: what can be checked is.
 expect 0 "$futago" check c.yaml $set_up --launcher no-such-mpirun
 says "no-such-mpirun: no such program in PATH" "bit-identical: 2 ways" "not tried: 3 of 5"
+expect 66 "$futago" check c.yaml $set_up --launcher no-such-mpirun --ranks 1,3
+says "not tried: 2 of 4" "3 ranks: --ranks asks for it, but it cannot be tried: no-such-mpirun: no such program in PATH"
 
 # Ranks that compute something else are caught: 2 ranks with another learning rate part at the second step, in the loss.
 cat >other <<SH
