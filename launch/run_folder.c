@@ -3,6 +3,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "dist/flight.h"
 #include "launch/lease.h"
 
 #include <dirent.h>
@@ -14,6 +15,8 @@
 
 struct fut_run_folder {
     fut_lease *lease;
+    fut_str path;
+    bool is_ours; /* made here, and nothing has begun in it */
 };
 
 enum { LINK_TEXT_MAX = 256 };
@@ -55,10 +58,13 @@ fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out)
     fut_str checkpoints = {0};
     fut_str lock = {0};
     FUT_TRY_GOTO(FUT_NEW(&folder), out);
+    FUT_TRY_GOTO(fut_str_printf(&folder->path, "%s", path), out);
     FUT_TRY_GOTO(fut_run_path(path, "checkpoints", &checkpoints), out);
+    bool is_new = !fut_file_exists(path);
     FUT_TRY_GOTO(fut_file_make_dirs(fut_str_text(&checkpoints)), out);
     FUT_TRY_GOTO(fut_run_path(path, "lock", &lock), out);
     FUT_TRY_GOTO(fut_lease_take(fut_str_text(&lock), &folder->lease), out);
+    folder->is_ours = is_new;
     FUT_TRY_GOTO(sweep_temporaries(path), out);
     FUT_TRY_GOTO(sweep_temporaries(fut_str_text(&checkpoints)), out);
     *folder_out = folder;
@@ -70,10 +76,33 @@ out:
     return st;
 }
 
+void fut_run_folder_keep(fut_run_folder *folder)
+{
+    folder->is_ours = false;
+}
+
+/* What a start leaves that failed before its run began. The lock goes while it is held. A folder with anything else in it is not removed.
+ */
+static void remove_traces(const char *run)
+{
+    fut_str path = {0};
+    if (fut_run_path(run, "flight", &path) == FUT_OK) {
+        fut_flight_remove(fut_str_text(&path), 0);
+        (void)rmdir(fut_str_text(&path));
+    }
+    if (fut_run_path(run, "checkpoints", &path) == FUT_OK) (void)rmdir(fut_str_text(&path));
+    if (fut_run_path(run, "log.txt", &path) == FUT_OK) (void)unlink(fut_str_text(&path));
+    if (fut_run_path(run, "lock", &path) == FUT_OK) (void)unlink(fut_str_text(&path));
+    (void)rmdir(run);
+    fut_str_fini(&path);
+}
+
 void fut_run_folder_close(fut_run_folder **folder)
 {
     if (*folder == NULL) return;
+    if ((*folder)->is_ours) remove_traces(fut_str_text(&(*folder)->path));
     fut_lease_release(&(*folder)->lease);
+    fut_str_fini(&(*folder)->path);
     fut_mem_free(*folder);
     *folder = NULL;
 }

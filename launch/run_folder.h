@@ -21,7 +21,10 @@ typedef struct fut_run_folder fut_run_folder;
 /* Make the folder and take its lock. Errors: FUT_ERR_LOCKED naming host, process and how to go on; FUT_ERR_PERMISSION, FUT_ERR_CANT_CREATE.
  */
 fut_status fut_run_folder_open(const char *path, fut_run_folder **folder_out) FUT_MUST_CHECK;
+/* A folder that fut_run_folder_open made goes again, unless fut_run_folder_keep was called or something unknown lies in it. */
 void fut_run_folder_close(fut_run_folder **folder);
+/* The run begins: the folder stays. */
+void fut_run_folder_keep(fut_run_folder *folder);
 /* Before anything is written: is the folder still ours? Errors: FUT_ERR_LOCKED. */
 fut_status fut_run_folder_check(fut_run_folder *folder) FUT_MUST_CHECK;
 

@@ -127,6 +127,7 @@ static fut_status open_records(fut_trainer *t, const resume_point *point)
     fut_status st = FUT_OK;
     fut_str path = {0};
     const char *run = t->config->run;
+    fut_run_folder_keep(t->folder);
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &path), out);
     FUT_TRY_GOTO(fut_file_write(fut_str_text(&path), t->meta.config.data, t->meta.config.length), out);
     FUT_TRY_GOTO(fut_run_path(run, "metrics.jsonl", &path), out);

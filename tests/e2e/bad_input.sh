@@ -10,7 +10,7 @@ refuse()
     shift 2
     expect "$want" "$futago" train "$@"
     says "$text"
-    [ ! -e run/checkpoints ] || [ -z "$(ls run/checkpoints)" ] || fail "a refused run was saved"
+    [ ! -e run ] || fail "a refused start left a folder: $(ls -R run)"
     [ "$(tail -n 1 err | cut -c 1-15)" = "futago: error: " ] || fail "the error is not the last line"
 }
 

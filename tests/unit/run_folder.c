@@ -210,9 +210,41 @@ static void survives_any_failed_allocation(void **state)
     fut_test_dir_remove(&dir);
 }
 
+static void takes_a_folder_that_it_made_away_again(void **state)
+{
+    (void)state;
+    fut_test_dir dir = {0};
+    char path[FUT_TEST_PATH_MAX];
+    char file[FUT_TEST_PATH_MAX];
+    fut_run_folder *folder = NULL;
+    fut_test_dir_create(&dir);
+    (void)fut_test_dir_path(&dir, "new", path);
+    FUT_TEST_OK(fut_run_folder_open(path, &folder));
+    fut_test_write_file(fut_test_dir_path(&dir, "new/log.txt", file), "x", 1);
+    fut_run_folder_close(&folder);
+    assert_false(fut_file_exists(path));
+
+    FUT_TEST_OK(fut_run_folder_open(path, &folder));
+    fut_test_write_file(fut_test_dir_path(&dir, "new/notes.txt", file), "mine", 4);
+    fut_run_folder_close(&folder);
+    assert_true(fut_file_exists(file));
+    (void)unlink(file);
+    FUT_TEST_OK(fut_run_folder_open(path, &folder)); /* it was there */
+    fut_run_folder_close(&folder);
+    assert_true(fut_file_exists(path));
+
+    (void)fut_test_dir_path(&dir, "kept", path);
+    FUT_TEST_OK(fut_run_folder_open(path, &folder));
+    fut_run_folder_keep(folder);
+    fut_run_folder_close(&folder);
+    assert_true(fut_file_exists(fut_test_dir_path(&dir, "kept/lock", file)));
+    fut_test_dir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_a_folder_that_it_made_away_again),
         cmocka_unit_test(lists_newest_first_and_only_checkpoints),
         cmocka_unit_test(prunes_all_but_the_newest_and_the_best),
         cmocka_unit_test(a_link_leads_to_its_checkpoint),
