@@ -50,7 +50,7 @@ typedef struct epoch_means {
 
 static fut_status add_step(fut_curves *c, epoch_means *means, const cJSON *object)
 {
-    double epoch = number(object, "epoch") + 1;
+    double epoch = number(object, "epoch");
     const cJSON *health = cJSON_GetObjectItemCaseSensitive(object, "health");
     if (c->n_epochs == 0 || epoch > means->epoch) {
         double **columns[] = {&c->epoch, &c->loss, &c->lr, &c->positive, &c->negative, &c->rank};
@@ -74,7 +74,7 @@ static fut_status add_evaluation(fut_curves *c, const cJSON *object)
     if (!cJSON_HasObjectItem(object, "eer")) return FUT_OK; /* it could not be scored */
     FUT_TRY(grow(columns, 4, c->n_evals));
     int64_t i = c->n_evals++;
-    c->eval_epoch[i] = number(object, "epoch") + 1;
+    c->eval_epoch[i] = number(object, "epoch");
     c->eval_loss[i] = number(object, "eval_loss");
     c->eer[i] = number(object, "eer");
     c->auc[i] = number(object, "auc");

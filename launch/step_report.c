@@ -153,7 +153,7 @@ static void put_vitals(line *l, const fut_vitals_report *v)
 static void write_step(fut_step_report *report, const fut_step_result *r, const fut_step_timer *timer, double wall)
 {
     line l = {0};
-    put(&l, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64, r->step, r->epoch);
+    put(&l, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64, r->step, r->epoch + 1);
     put_number(&l, "loss", r->loss.loss);
     put_number(&l, "lr", r->lr);
     put_number(&l, "gradient_norm", r->gradient_norm);
@@ -220,7 +220,7 @@ static void raise_alarms(fut_step_report *report, const fut_step_result *r)
     for (int i = 0; i < count; i++) {
         line l = {0};
         const fut_alarm_message *m = &raised[i];
-        put(&l, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"event\":\"%s\",\"name\":\"%s\",\"text\":\"%s\"}", r->step, r->epoch,
+        put(&l, "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"event\":\"%s\",\"name\":\"%s\",\"text\":\"%s\"}", r->step, r->epoch + 1,
             m->is_note ? "note" : "alarm", fut_alarm_names[m->alarm], m->text);
         write_line(report, l.text);
         if (m->is_note)
@@ -293,7 +293,7 @@ void fut_step_report_evaluation(fut_step_report *report, const fut_eval_summary 
     put(&l,
         "{\"step\":%" PRId64 ",\"epoch\":%" PRId64 ",\"event\":\"evaluation\",\"part\":\"%s\",\"same_pairs\":%" PRId64
         ",\"different_pairs\":%" PRId64,
-        e->step, e->epoch, e->part, v->n_same, v->n_different);
+        e->step, e->epoch + 1, e->part, v->n_same, v->n_different);
     put_number(&l, "seconds", e->seconds);
     put_number(&l, "eval_loss", e->loss);
     if (v->is_defined) {

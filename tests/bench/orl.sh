@@ -28,6 +28,6 @@ eval: {every: 1, part: val+test}
 YAML
         "$futago" train orl.yaml --allow collapsed_minimum >&2
         sed -nE 's/.*"epoch":([0-9]+),"event".*"eval_loss":([0-9.e-]+),"eer":([0-9.e-]+),"auc":([0-9.e-]+).*/\1 \2 \3 \4/p' "$run/metrics.jsonl" |
-            awk -v seed="$seed" -v margins="$margins" '{ printf "seed %s  margins %s  epoch %d  loss %.4f  EER %.4f  AUC %.4f\n", seed, margins, $1 + 1, $2, $3, $4 }'
+            awk -v seed="$seed" -v margins="$margins" '{ printf "seed %s  margins %s  epoch %d  loss %.4f  EER %.4f  AUC %.4f\n", seed, margins, $1, $2, $3, $4 }'
     done
 done

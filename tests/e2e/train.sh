@@ -46,7 +46,8 @@ assert [s["step"] for s in steps] == list(range(1, 21)), [s["step"] for s in ste
 for s in steps:
     assert abs(sum(s["seconds"].values()) - s["wall"]) <= 0.05 * s["wall"], s
 evaluations = [line for line in lines if line.get("event") == "evaluation"]
-assert [e["step"] for e in evaluations] == [10, 20]
+assert [(e["step"], e["epoch"]) for e in evaluations] == [(10, 1), (20, 2)]
+assert [s["epoch"] for s in steps] == [1] * 10 + [2] * 10
 assert all(0 <= e["eer"] <= 1 for e in evaluations)
 PY
 for file in config.yaml log.txt last.h5 best.h5; do
