@@ -1,6 +1,7 @@
 # Messages that are late, lost or wrong, a rank that dies or does something else than the others: each is found, by what should find it.
 . tests/support/script.sh "$1"
 program=$(dirname "$futago")/test_fault_chaos
+[ -x "$program" ] || skip "test_fault_chaos is not built"
 make_faces faces faces.h5 25 8
 write_config c.yaml
 run=0

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const double patience_s = 60;
+static const double patience_s = 30;
 
 typedef struct target {
     char ring[4352];

@@ -20,7 +20,7 @@ search()
 comment='^[^:]*:[0-9]+: *(/?\*|//)'
 search '\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atof)\(' 'banned function' "$product" "$comment"
 search '(^|[^a-z_>.])(exit|abort|assert|quick_exit)\(' 'only launch/main.c and tests may end the process' "$product" "$comment|^launch/main\.c:"
-search '\b(gettimeofday|CLOCK_REALTIME|time\(NULL\))' 'waits use the monotonic clock, which nobody sets' "$(printf '%s\n' $product | grep -E '^(dist|launch)/')" "$comment|^dist/flight\.c:.*&utc"
+search '\b(gettimeofday|CLOCK_REALTIME|time\(NULL\))' 'waits use the monotonic clock, which nobody sets' "$(printf '%s\n' $product | grep -E '^(dist|launch|data)/')" "$comment|^dist/flight\.c:.*&utc"
 search '\b_exit\(' 'only the watchdog and the signal handler may end the process at once' "$product" "$comment|^(dist/comm_mpi|dist/watchdog|launch/signals)\.c:"
 search '\b(malloc|calloc|realloc|strdup|strndup)\(' 'memory comes from core/base/mem.h' "$product" "$comment|^core/base/mem\.c:"
 search '\b(TO''DO|FIX''ME|X''XX)\b' 'unfinished' "$(git ls-files | grep -vE '^tests/(golden|fuzz)/|^LICENSE' | while read -r f; do [ ! -f "$f" ] || echo "$f"; done)"
