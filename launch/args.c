@@ -83,13 +83,13 @@ static void print_row(const fut_arg *row)
 
 static void print_usage(const fut_arg *table, const char *command, FILE *to)
 {
-    (void)fprintf(to, "usage: futago %s", command);
+    (void)fprintf(to, "usage: futago %s [options]", command);
     for (const fut_arg *row = table; row->kind != FUT_ARG_KIND_END; row++) {
         if (row->kind == FUT_ARG_KIND_POSITIONAL) (void)fprintf(to, " %s", row->name);
         if (row->kind == FUT_ARG_KIND_OPTIONAL) (void)fprintf(to, " [%s]", row->name);
         if (row->kind == FUT_ARG_KIND_REST) (void)fprintf(to, " [%s ...]", row->name);
     }
-    (void)fprintf(to, " [options]\n");
+    (void)fputc('\n', to);
 }
 
 static void print_help(const fut_arg *table, const char *command, const char *intro)

@@ -20,7 +20,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE(0, "patience", "SECONDS", "120", "that mpirun may go on whose ranks show no sign of life any more"),
     FUT_ARG_VALUE(0, "run", "FOLDER", NULL, "the run folder, where COMMAND does not say `futago train CONFIG` itself"),
     FUT_ARG_FLAG(0, "go-on", "start again also when the run was stopped on request (75) by somebody else"),
-    FUT_ARG_POSITIONAL("COMMAND", "after --: what starts the ranks, and its arguments"),
+    FUT_ARG_POSITIONAL("-- COMMAND", "what starts the ranks; -- keeps its options from being taken for futago's"),
     FUT_ARG_REST("ARGUMENT", "of COMMAND"),
     FUT_ARG_END,
 };

@@ -98,9 +98,13 @@ fut_status fut_dataset_summary_text(const fut_dataset *dataset, fut_str *out)
                            (long long)info->n_identities, (long long)info->width, (long long)info->height,
                            fut_encoding_names[info->encoding]));
     if (info->crop < 1) FUT_TRY(fut_str_printf(out, ", the centred %g of each side", info->crop));
-    FUT_TRY(fut_str_printf(out, "\n  a person     %lld to %lld photos, median %lld", (long long)whole.min, (long long)whole.max,
-                           (long long)whole.median));
-    if (whole.n_single > 0) FUT_TRY(fut_str_printf(out, "; %lld people with a single photo", (long long)whole.n_single));
+    if (whole.min == whole.max)
+        FUT_TRY(fut_str_printf(out, "\n  a person     %lld photo%s", (long long)whole.min, whole.min == 1 ? "" : "s"));
+    else
+        FUT_TRY(fut_str_printf(out, "\n  a person     %lld to %lld photos, median %lld", (long long)whole.min, (long long)whole.max,
+                               (long long)whole.median));
+    if (whole.n_single > 0)
+        FUT_TRY(fut_str_printf(out, "; %lld %s with a single photo", (long long)whole.n_single, whole.n_single == 1 ? "person" : "people"));
     FUT_TRY(fut_str_printf(out, "\n  train pixels mean %.4f %.4f %.4f, deviation %.4f %.4f %.4f\n", info->mean[0], info->mean[1],
                            info->mean[2], info->std[0], info->std[1], info->std[2]));
     FUT_TRY(fut_str_printf(out, "  split        %s %g/%g/%g, seed %lld\n", fut_split_method_names[info->method],

@@ -93,13 +93,14 @@ b=$work/faces/person_0002
 "$futago" verify "$run" "$a/0001.jpg" "$b/0001.jpg" || [ $? -eq 1 ]
 
 say "done in $(($(date +%s) - begun)) s after the build"
-# field WORD: its number in the evaluation's text; the trained network's EER stands there in percent
+# field WORD: the EER of that line of the evaluation, in percent
 field()
 {
     sed -nE "s/^$1 +(EER )?([0-9.]+).*/\\2/p" "$work/evaluation.txt" | head -n 1
 }
-eer=$(awk -v percent="$(field EER)" 'BEGIN { printf "%.4f", percent / 100 }')
-printf 'EER on people never seen: %s trained, %s before training, %s by comparing pixels\n' "$eer" "$(field 'before training')" "$(field 'pixel distance')"
+eer=$(field EER)
+printf 'EER on people never seen: %s %% trained, %s %% before training, %s %% by comparing pixels\n' "$eer" "$(field 'before training')" \
+    "$(field 'pixel distance')"
 echo "run folder  $run"
 echo "report      $run/report.html"
-awk -v eer="$eer" 'BEGIN { exit !(eer > 0 && eer < 0.10) }' || { echo "EER $eer is not below 0.10: the network has not learned" >&2; exit 76; }
+awk -v eer="$eer" 'BEGIN { exit !(eer > 0 && eer < 10) }' || { echo "EER $eer % is not below 10 %: the network has not learned" >&2; exit 76; }

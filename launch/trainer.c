@@ -191,7 +191,7 @@ static fut_status report_model(fut_trainer *t, const char *event)
 {
     char digest[65];
     FUT_TRY(fut_model_digest(t->engine->net, digest));
-    FUT_INFO("%s: %lld steps, model sha256 %s", event, (long long)t->progress.step, digest);
+    FUT_INFO("%s: %lld step%s, model sha256 %s", event, (long long)t->progress.step, t->progress.step == 1 ? "" : "s", digest);
     if (fut_comm_rank(t->comm) == 0) fut_step_report_model(&t->report, t->progress.step, event, digest);
     return FUT_OK;
 }
@@ -236,8 +236,8 @@ static fut_status train_loop(fut_trainer *t)
 static fut_status finish(fut_trainer *t)
 {
     FUT_TRY(fut_average_enter(t->average)); /* what is exported */
-    FUT_INFO_ALL("read %lld photos for %d of %d shards", (long long)fut_batches_images_read(t->batches),
-                 t->engine->my_end - t->engine->my_first, t->engine->shards);
+    FUT_INFO_ALL("read %lld photos for %d of %d shard%s", (long long)fut_batches_images_read(t->batches),
+                 t->engine->my_end - t->engine->my_first, t->engine->shards, t->engine->shards == 1 ? "" : "s");
     FUT_TRY(report_model(t, "done"));
     FUT_INFO("next: futago eval %s", t->config->run);
     return FUT_OK;

@@ -42,6 +42,13 @@ static fut_status create_best(const fut_backend_options *options, fut_backend **
     return registry[0].create(options, bk_out);
 }
 
+/* With a comma before each. */
+static const char names[] =
+#define FUT_BACKEND(row) ", " #row
+#include "core/backend/backends.def"
+#undef FUT_BACKEND
+    ;
+
 static const char *nearest_name(const char *name)
 {
     const char *words[REGISTRY_ROWS + 2] = {"auto"};
@@ -57,7 +64,7 @@ fut_status fut_backend_check_name(const char *name)
         if (strcmp(name, registry[i].name) == 0) return FUT_OK;
     const char *nearest = nearest_name(name);
     if (nearest) return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; did you mean '%s'?", name, nearest);
-    return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; 'auto' takes the best one here", name);
+    return FUT_FAIL(FUT_ERR_CONFIG, "no backend is called '%s'; there are %s, and auto takes the best one here", name, names + 2);
 }
 
 fut_status fut_backend_create(const char *name, const fut_backend_options *options, fut_backend **bk_out)

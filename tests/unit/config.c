@@ -137,6 +137,7 @@ static void settings_are_not_lost(void **state)
     LOAD(&c, "optimizer.type=sgd", "optimizer.lr=0.5");
     fut_config_destroy(&c);
     REFUSED("no backend is called 'cuad'; did you mean 'cuda'?", "backend=cuad");
+    REFUSED("no backend is called 'opencl'; there are ref, cpu, cuda, and auto takes the best one here", "backend=opencl");
     REFUSED("there is no backbone \"resnet19\"; did you mean resnet18?", "model.backbone=resnet19");
     REFUSED("there is no backbone \"vgg\"; there are ", "model.backbone=vgg");
 }
