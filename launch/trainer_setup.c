@@ -8,6 +8,7 @@
 #include "dist/boot.h"
 #include "dist/order.h"
 #include "launch/agreement.h"
+#include "launch/config_changes.h"
 #include "launch/evaluate.h"
 #include "launch/model.h"
 
@@ -59,19 +60,6 @@ out:
     return st;
 }
 
-/* Name every line of the configuration that changed since the checkpoint was written. */
-static void log_config_changes(const char *before, const char *now)
-{
-    while (*before != '\0' && *now != '\0') {
-        size_t a = strcspn(before, "\n");
-        size_t b = strcspn(now, "\n");
-        if (a != b || strncmp(before, now, a) != 0)
-            FUT_WARN("configuration changed since the checkpoint: '%.*s' is now '%.*s'", (int)a, before, (int)b, now);
-        before += a + (before[a] == '\n');
-        now += b + (now[b] == '\n');
-    }
-}
-
 static const char *text_or_none(const fut_str *text)
 {
     return text->length > 0 ? fut_str_text(text) : "none";
@@ -94,7 +82,8 @@ static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, 
         !fixed || shards == meta->shards, FUT_ERR_CONFIG,
         "%s: train.shards is %lld, but the run was begun with %lld and its arithmetic depends on that: use train.shards: %lld or auto", run,
         (long long)shards, (long long)meta->shards, (long long)meta->shards);
-    log_config_changes(fut_str_text(&meta->config), fut_str_text(&t->meta.config));
+    bool is_other_loss = fut_config_log_changes(fut_str_text(&meta->config), fut_str_text(&t->meta.config));
+    if (is_other_loss && t->config->eval.best == FUT_BEST_LOSS) point->progress.best_step = -1;
     point->shards = meta->shards;
     point->threads = meta->threads;
     point->dataset_fingerprint = meta->dataset_fingerprint;

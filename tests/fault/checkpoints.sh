@@ -75,7 +75,13 @@ says "train.shards is 2, but the run was begun with 4" "use train.shards: 4 or a
 expect 78 ranks 5 "$futago" train c.yaml $long
 says "5 ranks for 4 shards"
 expect 0 "$futago" train c.yaml $long --set optimizer.lr=0.002 --set train.shards=auto
-says "configuration changed since the checkpoint" "lr: 0.001" "lr: 0.002"
+says "configuration changed since the checkpoint: optimizer was {type: adamw, lr: 0.001," "is now {type: adamw, lr: 0.002,"
+[ "$(grep -c 'configuration changed' err)" -eq 4 ] || fail "not what changed: $(grep 'configuration changed' err)"
+# Another loss is another measure: a best checkpoint by the old one is not kept for ever.
+best="--set run=losses --set eval.best=loss --set train.steps"
+expect 0 "$futago" train c.yaml $best=20
+expect 0 "$futago" train c.yaml $best=30 --set loss.type=triplet --set loss.margin=2
+says "the run goes on with the loss triplet after contrastive" "weights, the optimizer's moments" "epoch 3  val: loss" "best so far"
 
 # Two runs in one folder: the second is told who owns it.
 "$futago" train c.yaml --set train.epochs=2000 --set run=owned >owner.out 2>owner.err </dev/null &
