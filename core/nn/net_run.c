@@ -52,7 +52,7 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
         .residual = resolve(w, w->leaf ? p->late_residual : p->residual),
         .y = resolve(w, w->leaf ? p->late_y : p->y),
         .saved = resolve(w, p->saved),
-        .scratch = resolve(w, w->plan->scratch),
+        .scratch = resolve(w, w->leaf ? p->late_scratch : p->scratch),
     };
     bind_params(net, node, args);
     if (w->leaf) {
@@ -207,6 +207,7 @@ static fut_status make_again(const walk *w, int node)
         fut_op *op = w->plan->nodes[reader->again[k]].op;
         fut_op_args args;
         bind_node(w, reader->again[k], &args);
+        args.scratch = resolve(w, reader->late_scratch);
         FUT_TRY(run_pass(w->net, op, reader->again[k], FUT_NET_AGAIN, op->ops->forward_again, &args));
     }
     return FUT_OK;

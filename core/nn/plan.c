@@ -19,11 +19,11 @@ typedef struct planner {
     int *late;     /* where backward finds it: there, or where it is made again, or NO_BUFFER */
     int *gradient; /* buffer of each value's gradient */
     struct node_buffers {
-        int saved, dy, dx, dresidual;
+        int saved, scratch, late_scratch, dy, dx, dresidual;
         int sum_x, sum_residual; /* what dx and the gradient of the residual are added to, or NO_BUFFER */
         int again[FUT_PLAN_AGAIN_MAX], agains;
     } * node;
-    int scratch, batch;
+    int batch;
 } planner;
 
 static int forward_time(int node)
@@ -161,24 +161,28 @@ static fut_status plan_op(planner *p, int index, fut_op **op_out)
     return FUT_OK;
 }
 
-/* Ops, and the buffers they ask for: saved and one scratch for all. */
+/* What an op works with while its node runs, when other nodes' memory may be there. */
+static int new_scratch(planner *p, size_t bytes, int time)
+{
+    return bytes > 0 ? new_buffer(p, FUT_REGION_SHARED, bytes, time, time) : NO_BUFFER;
+}
+
+/* Ops, and the buffers they ask for. */
 static fut_status plan_ops(planner *p)
 {
     int end = 2 * p->graph->node_count;
-    size_t scratch_bytes = 0;
     for (int i = 0; i < p->graph->node_count; i++) {
         fut_op **op = &p->plan->nodes[i].op;
         FUT_TRY(plan_op(p, i, op));
-        p->node[i].saved = NO_BUFFER;
+        p->node[i].saved = p->node[i].scratch = p->node[i].late_scratch = NO_BUFFER;
         if (!*op) continue;
-        if ((*op)->scratch_bytes > scratch_bytes) scratch_bytes = (*op)->scratch_bytes;
+        p->node[i].scratch = new_scratch(p, (*op)->scratch_bytes, forward_time(i));
         if ((*op)->saved_bytes == 0) continue;
         /* Inference runs forward where an op has no forward_eval, so there must be room for what it would save. */
         fut_region region = p->plan->training ? FUT_REGION_SLOT : FUT_REGION_SHARED;
         int last = p->plan->training ? backward_time(p->graph, i) : forward_time(i);
         p->node[i].saved = new_buffer(p, region, (*op)->saved_bytes, forward_time(i), last);
     }
-    p->scratch = scratch_bytes > 0 ? new_buffer(p, FUT_REGION_SHARED, scratch_bytes, 0, end) : NO_BUFFER;
     size_t batch_bytes = (size_t)p->graph->stat_count * fut_dtype_size(p->spec->real);
     p->batch = p->plan->training ? new_buffer(p, FUT_REGION_SLOT, batch_bytes, 0, end) : NO_BUFFER;
     return FUT_OK;
@@ -230,6 +234,19 @@ static void plan_again(planner *p)
         fut_value touched[3] = {node->x, node->residual, node->y};
         for (int k = 0; k < 3; k++)
             if (touched[k] != FUT_VALUE_NONE && backward_reads(node, touched[k])) have_late(p, touched[k], i);
+    }
+}
+
+static void plan_late_scratch(planner *p)
+{
+    for (int i = 0; i < p->graph->node_count; i++) {
+        struct node_buffers *b = &p->node[i];
+        size_t bytes = p->plan->nodes[i].op ? p->plan->nodes[i].op->scratch_bytes : 0;
+        for (int k = 0; k < b->agains; k++) {
+            size_t again = p->plan->nodes[b->again[k]].op->scratch_bytes;
+            if (again > bytes) bytes = again;
+        }
+        b->late_scratch = new_scratch(p, bytes, backward_time(p->graph, i));
     }
 }
 
@@ -295,7 +312,6 @@ static void fill_places(planner *p)
 {
     fut_plan *plan = p->plan;
     plan->images = place_of(p, p->value[0]);
-    plan->scratch = place_of(p, p->scratch);
     plan->batch = place_of(p, p->batch);
     for (int i = 0; i < plan->node_count; i++) {
         const fut_node *node = &p->graph->nodes[i];
@@ -305,10 +321,12 @@ static void fill_places(planner *p)
         out->residual = place_of(p, node->residual == FUT_VALUE_NONE ? NO_BUFFER : p->value[node->residual]);
         out->y = place_of(p, p->value[node->y]);
         out->saved = place_of(p, b->saved);
+        out->scratch = place_of(p, b->scratch);
         if (!plan->training) continue;
         out->late_x = place_of(p, p->late[node->x]);
         out->late_residual = place_of(p, node->residual == FUT_VALUE_NONE ? NO_BUFFER : p->late[node->residual]);
         out->late_y = place_of(p, p->late[node->y]);
+        out->late_scratch = place_of(p, b->late_scratch);
         out->agains = b->agains;
         memcpy(out->again, b->again, sizeof out->again);
         out->dy = place_of(p, b->dy);
@@ -323,8 +341,8 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
 {
     fut_status st = FUT_OK;
     planner p = {.bk = bk, .spec = spec, .graph = graph};
-    /* scratch, batch; values, early and late; saved, dx and dresidual of each node */
-    int buffers_max = 2 + 2 * graph->value_count + 3 * graph->node_count;
+    /* batch; values, early and late; saved, scratch, early and late, dx and dresidual of each node */
+    int buffers_max = 1 + 2 * graph->value_count + 5 * graph->node_count;
     FUT_TRY_GOTO(FUT_NEW(&p.plan), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.plan->nodes), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(graph->node_count, &p.node), out);
@@ -339,6 +357,7 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
     plan_values(&p);
     if (training) {
         plan_again(&p);
+        plan_late_scratch(&p);
         plan_gradients(&p);
     }
     FUT_TRY_GOTO(fut_buffers_place(p.buffers, p.buffer_count, FUT_REGIONS, p.plan->region_bytes), out);

@@ -33,7 +33,9 @@ enum { FUT_PLAN_AGAIN_MAX = 4 };
 typedef struct fut_plan_node {
     fut_op *op; /* NULL for immediate kernels: linear, flatten, unflatten */
     fut_place x, residual, y, saved;
+    fut_place scratch;
     fut_place late_x, late_residual, late_y; /* the same in backward */
+    fut_place late_scratch;                  /* also of the nodes that make something again for it */
     int again[FUT_PLAN_AGAIN_MAX], agains;   /* nodes whose output is made again before this one's backward, in this order */
     fut_place dy, dx, dresidual;             /* dresidual: NONE where the gradient of the residual is dy */
     fut_plan_sum sum_x, sum_residual;        /* after the node's backward */
@@ -44,7 +46,7 @@ typedef struct fut_plan {
     bool training;
     int node_count;
     fut_plan_node *nodes;
-    fut_place images, scratch;
+    fut_place images;
     fut_place batch; /* batch statistics of every norm_act, laid out as the statistics pack */
     size_t region_bytes[FUT_REGIONS];
     int64_t prepared; /* version of the parameters the ops have prepared */

@@ -22,7 +22,7 @@ struct fut_dnnl_conv {
     dnnl_exec_arg_t args[ARGS];
     dnnl_memory_t plain_weights; /* of copy; its other side is args[ARG_WEIGHTS] */
     bool copies_out;
-    size_t scratch_bytes;
+    size_t scratch_bytes, x_bytes, y_bytes;
     const char *impl;
 };
 
@@ -118,20 +118,36 @@ static fut_status weight_layout(const fut_conv_desc *d, dnnl_data_type_t type, b
     return FUT_OK;
 }
 
+static fut_shape4 shape_out(const fut_conv_desc *d)
+{
+    return (fut_shape4){d->x.n, d->out_c, (d->x.h + d->pad_top + d->pad_bottom - d->kh) / d->stride + 1,
+                        (d->x.w + d->pad_left + d->pad_right - d->kw) / d->stride + 1};
+}
+
+static int64_t winograd_tiles(fut_shape4 out)
+{
+    return (out.h + 3) / 4 * ((out.w + 3) / 4);
+}
+
 /* Winograd's F(4x4, 3x3) multiplies 36 numbers where a direct convolution multiplies 144, and loses half of that to its transforms. It pays
  * where tiles of 4x4 cover the output without much waste. A rule of the shape, never of a clock, and not of the number of images: the same
  * bits on every rank, and for a photo whatever batch it is in. oneDNN 2.x has it for f32 with AVX-512 and unit strides; 3.x has none. */
 static bool winograd_pays(const fut_conv_desc *d, fut_shape4 out)
 {
-    int64_t covered = (out.h + 3) / 4 * ((out.w + 3) / 4) * 16;
+    int64_t covered = winograd_tiles(out) * 16;
     return d->dtype == FUT_F32 && d->groups == 1 && d->kh == 3 && d->kw == 3 && d->stride == 1 && d->x.c >= 8 && d->out_c >= 8 &&
            out.h * out.w * 2 > covered;
 }
 
-static fut_shape4 shape_out(const fut_conv_desc *d)
+int64_t fut_dnnl_conv_part(const fut_dnnl *dnnl, const fut_conv_desc *desc)
 {
-    return (fut_shape4){d->x.n, d->out_c, (d->x.h + d->pad_top + d->pad_bottom - d->kh) / d->stride + 1,
-                        (d->x.w + d->pad_left + d->pad_right - d->kw) / d->stride + 1};
+    enum { TILES_A_THREAD = 128, TILES = 256 };
+    fut_shape4 out = shape_out(desc);
+    int64_t tiles = dnnl->threads * TILES_A_THREAD > TILES ? dnnl->threads * TILES_A_THREAD : TILES, part = 1;
+    if (!winograd_pays(desc, out)) return 0;
+    while (part * winograd_tiles(out) < tiles)
+        part *= 2; /* most batches are multiples of it */
+    return part;
 }
 
 /* Primitive descriptors want the forward's as a hint; a pass makes its own. */
@@ -207,13 +223,17 @@ static fut_status fill_conv(fut_dnnl_conv *conv, fut_dnnl_pass pass, const fut_c
     };
     const struct pass_args *p = &passes[pass];
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+    const dnnl_memory_desc_t *x = dnnl_primitive_desc_query_md(description, p->x, 0);
+    const dnnl_memory_desc_t *y = dnnl_primitive_desc_query_md(description, p->y, 0);
     conv->weights = *dnnl_primitive_desc_query_md(description, p->weights, 0);
     conv->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    conv->x_bytes = dnnl_memory_desc_get_size(x);
+    conv->y_bytes = dnnl_memory_desc_get_size(y);
     conv->copies_out = pass == FUT_DNNL_BACKWARD_WEIGHTS;
     FUT_DNNL(dnnl_primitive_create(&conv->primitive, description));
-    FUT_TRY(add_arg(conv, ARG_X, p->x_id, dnnl_primitive_desc_query_md(description, p->x, 0)));
+    FUT_TRY(add_arg(conv, ARG_X, p->x_id, x));
     FUT_TRY(add_arg(conv, ARG_WEIGHTS, p->weights_id, &conv->weights));
-    FUT_TRY(add_arg(conv, ARG_Y, p->y_id, dnnl_primitive_desc_query_md(description, p->y, 0)));
+    FUT_TRY(add_arg(conv, ARG_Y, p->y_id, y));
     FUT_TRY(add_arg(conv, ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch));
     const_dnnl_primitive_desc_t own = NULL; /* lives as long as the primitive, and so does its text */
     FUT_DNNL(dnnl_primitive_get_primitive_desc(conv->primitive, &own));
@@ -273,6 +293,16 @@ size_t fut_dnnl_conv_weight_bytes(const fut_dnnl_conv *conv)
 size_t fut_dnnl_conv_scratch_bytes(const fut_dnnl_conv *conv)
 {
     return conv->scratch_bytes;
+}
+
+size_t fut_dnnl_conv_x_bytes(const fut_dnnl_conv *conv)
+{
+    return conv->x_bytes;
+}
+
+size_t fut_dnnl_conv_y_bytes(const fut_dnnl_conv *conv)
+{
+    return conv->y_bytes;
 }
 
 bool fut_dnnl_conv_weights_plain(const fut_dnnl_conv *conv)

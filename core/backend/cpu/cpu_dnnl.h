@@ -32,6 +32,11 @@ void fut_dnnl_conv_destroy(fut_dnnl_conv **conv);
 const char *fut_dnnl_conv_impl(const fut_dnnl_conv *conv);
 size_t fut_dnnl_conv_weight_bytes(const fut_dnnl_conv *conv);
 size_t fut_dnnl_conv_scratch_bytes(const fut_dnnl_conv *conv);
+size_t fut_dnnl_conv_x_bytes(const fut_dnnl_conv *conv);
+size_t fut_dnnl_conv_y_bytes(const fut_dnnl_conv *conv);
+/* How many photos at once are as fast as any number: enough tiles for Winograd's transforms of the weights not to matter, whose scratch
+ * grows with the photos. A rule of the shape and the threads; 0: of a convolution that takes no scratch a photo. */
+int64_t fut_dnnl_conv_part(const fut_dnnl *dnnl, const fut_conv_desc *desc);
 /* The pass reads or writes weights as they rest, OIHW: no copy is needed. */
 bool fut_dnnl_conv_weights_plain(const fut_dnnl_conv *conv);
 bool fut_dnnl_conv_same_weights(const fut_dnnl_conv *a, const fut_dnnl_conv *b);

@@ -9,6 +9,7 @@
 #include "core/backend/backend.h"
 #include "core/backend/cpu/cpu_dnnl.h"
 #include "core/backend/cpu/simd/simd.h"
+#include "core/base/mem.h"
 
 typedef struct fut_cpu {
     fut_backend backend; /* first: a fut_backend * is a fut_cpu * */
@@ -57,6 +58,28 @@ static inline const void *fut_cpu_plane(const void *act, const fut_cpu_layout *l
 static inline void *fut_cpu_plane_out(void *act, const fut_cpu_layout *layout, int64_t i)
 {
     return act ? (char *)act + (size_t)i * layout->plane_bytes : NULL;
+}
+
+/* A pass of a convolution: by one primitive, or where that would take much scratch in parts of the photos, one after the other. The weight
+ * gradient's parts are added in their order; what is divided, and how, follows from the shape and the threads. */
+typedef struct fut_cpu_conv_pass {
+    const fut_cpu *cpu;
+    fut_dnnl_pass kind;
+    fut_dnnl_conv *part, *rest; /* rest: the photos that are no whole part, or NULL */
+    int64_t parts;              /* without the rest */
+    size_t scratch_bytes;
+    size_t sum_at; /* in scratch, of a part's weight gradient; 0 where there is one part */
+} fut_cpu_conv_pass;
+fut_status fut_cpu_conv_pass_create(const fut_cpu *cpu, fut_dnnl_pass kind, const fut_conv_desc *desc,
+                                    fut_cpu_conv_pass *pass_out) FUT_MUST_CHECK;
+void fut_cpu_conv_pass_destroy(fut_cpu_conv_pass *pass);
+/* As fut_dnnl_conv_run. */
+fut_status fut_cpu_conv_pass_run(const fut_cpu_conv_pass *pass, const void *x, const void *weights, const void *y,
+                                 void *scratch) FUT_MUST_CHECK;
+/* `bytes`, up to the next line of memory. */
+static inline size_t fut_cpu_aligned(size_t bytes)
+{
+    return (bytes + FUT_MEM_ALIGN - 1) / FUT_MEM_ALIGN * FUT_MEM_ALIGN;
 }
 
 /* The weight gradient of depthwise convolutions that oneDNN 2.6 computes by its reference loops, a thousand times slower: kernels above 3.
