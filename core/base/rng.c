@@ -97,8 +97,7 @@ void fut_philox_words(fut_philox p, uint64_t a, uint64_t b, uint32_t words_out[4
     fut_philox_block(p.key, a, b, words_out);
 }
 
-/* The two uniforms of block b of stream a. */
-static void philox_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2])
+void fut_philox_uniform_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2])
 {
     uint32_t w[4];
     fut_philox_words(p, a, b, w);
@@ -106,20 +105,28 @@ static void philox_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2]
         pair_out[i] = fut_philox_unit(w[2 * i], w[2 * i + 1]);
 }
 
+void fut_philox_normal_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2])
+{
+    static const double two_pi = 6.283185307179586476925286766559;
+    double uniform[2];
+    fut_philox_uniform_pair(p, a, b, uniform);
+    double radius = sqrt(-2 * log(1 - uniform[0])); /* 1 - u lies in (0, 1] */
+    pair_out[0] = radius * cos(two_pi * uniform[1]);
+    pair_out[1] = radius * sin(two_pi * uniform[1]);
+}
+
 double fut_philox_uniform(fut_philox p, uint64_t a, uint64_t i)
 {
     double pair[2];
-    philox_pair(p, a, i / 2, pair);
+    fut_philox_uniform_pair(p, a, i / 2, pair);
     return pair[i % 2];
 }
 
 double fut_philox_normal(fut_philox p, uint64_t a, uint64_t i)
 {
-    static const double two_pi = 6.283185307179586476925286766559;
     double pair[2];
-    philox_pair(p, a, i / 2, pair);
-    double radius = sqrt(-2 * log(1 - pair[0])); /* 1 - u lies in (0, 1] */
-    return radius * (i % 2 == 0 ? cos(two_pi * pair[1]) : sin(two_pi * pair[1]));
+    fut_philox_normal_pair(p, a, i / 2, pair);
+    return pair[i % 2];
 }
 
 void fut_philox_permutation(fut_philox p, uint64_t a, int64_t n, int64_t *values_out)

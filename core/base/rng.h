@@ -54,6 +54,9 @@ void fut_philox_words(fut_philox p, uint64_t a, uint64_t b, uint32_t words_out[4
 /* The i-th number of stream a: uniform in [0, 1) with 53 bits; standard normal (Box-Muller). */
 double fut_philox_uniform(fut_philox p, uint64_t a, uint64_t i);
 double fut_philox_normal(fut_philox p, uint64_t a, uint64_t i);
+/* Numbers 2 b and 2 b + 1 of stream a, for the price of one. */
+void fut_philox_uniform_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2]);
+void fut_philox_normal_pair(fut_philox p, uint64_t a, uint64_t b, double pair_out[2]);
 /* Fisher-Yates of [0, n) drawn from stream a. */
 void fut_philox_permutation(fut_philox p, uint64_t a, int64_t n, int64_t *values_out);
 
