@@ -71,6 +71,9 @@ typedef struct fut_checkpoint_state {
     int64_t memory_people; /* labels there are below it */
 } fut_checkpoint_state;
 
+/* Memory for what fut_checkpoint_take copies of a network and optimizer whose parameters may be averaged: fresh pages take a second where a
+ * copy takes milliseconds. Without it, taking allocates. Errors: FUT_ERR_NO_MEMORY. */
+fut_status fut_checkpoint_reserve(fut_checkpoint_state *state, const fut_net *net, bool averaged, const fut_optim *optim) FUT_MUST_CHECK;
 /* Waits for the device. held: NULL where the network has what is trained; loss: whose memory is kept, NULL: of none. Errors:
  * FUT_ERR_NO_MEMORY, the device's. */
 fut_status fut_checkpoint_take(fut_checkpoint_state *state, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,

@@ -3,10 +3,28 @@
 
 #include <string.h>
 
+static fut_status reserve_pack(int64_t count, float **host)
+{
+    return *host == NULL ? FUT_NEW_ARRAY(count, host) : FUT_OK;
+}
+
+fut_status fut_checkpoint_reserve(fut_checkpoint_state *state, const fut_net *net, bool averaged, const fut_optim *optim)
+{
+    int64_t params = fut_net_param_count(net);
+    int64_t stats = fut_net_stat_count(net);
+    FUT_TRY(reserve_pack(params, &state->params));
+    FUT_TRY(reserve_pack(stats, &state->stats));
+    if (averaged) FUT_TRY(reserve_pack(params, &state->held_params));
+    if (averaged) FUT_TRY(reserve_pack(stats, &state->held_stats));
+    for (int i = 0; i < optim->slots; i++)
+        FUT_TRY(reserve_pack(optim->count, &state->slot[i]));
+    return FUT_OK;
+}
+
 /* A device pack into the state's memory of it. */
 static fut_status take_pack(fut_backend *bk, const void *device, int64_t count, float **host)
 {
-    if (*host == NULL) FUT_TRY(FUT_NEW_ARRAY(count, host));
+    FUT_TRY(reserve_pack(count, host));
     return bk->download(bk, *host, device, (size_t)count * sizeof(float), NULL);
 }
 

@@ -18,8 +18,12 @@ struct fut_saver {
     int64_t keep;
     const fut_checkpoint_meta *meta;
     fut_checkpoint_state state;
-    bool begun;    /* a write whose outcome was not told yet */
-    bool threaded; /* `thread` writes it */
+    bool begun;    /* work whose outcome was not told yet */
+    bool writes;   /* it is a write; else, reserving memory for the first one */
+    bool threaded; /* `thread` does it */
+    bool averaged; /* parameters may be averaged when they are saved */
+    const fut_net *net;
+    const fut_optim *optim;
     pthread_t thread;
     double stood; /* seconds that training stood still for it */
     /* the thread's, until over */
@@ -71,11 +75,11 @@ out:
 }
 
 /* The error goes over to the thread that asks. */
-static void *write_main(void *argument)
+static void *work_main(void *argument)
 {
     fut_saver *saver = argument;
     double started = fut_clock_now();
-    saver->st = write_checkpoint(saver);
+    saver->st = saver->writes ? write_checkpoint(saver) : fut_checkpoint_reserve(&saver->state, saver->net, saver->averaged, saver->optim);
     if (saver->st != FUT_OK) (void)snprintf(saver->error_text, sizeof saver->error_text, "%s", fut_trail_message());
     fut_trail_clear();
     saver->took = fut_clock_now() - started;
@@ -83,29 +87,30 @@ static void *write_main(void *argument)
     return NULL;
 }
 
-/* Signals are the main thread's. Where no thread can be had, the checkpoint is written here. */
-static void start(fut_saver *saver)
+/* Signals are the main thread's. Where no thread can be had, the work is done here. */
+static void start(fut_saver *saver, bool writes)
 {
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     saver->begun = true;
+    saver->writes = writes;
     atomic_store(&saver->over, false);
-    saver->threaded = pthread_create(&saver->thread, NULL, write_main, saver) == 0;
+    saver->threaded = pthread_create(&saver->thread, NULL, work_main, saver) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!saver->threaded) (void)write_main(saver);
+    if (!saver->threaded) (void)work_main(saver);
 }
 
 /* ---- who trains ---------------------------------------------------------------------------------------------------------------- */
 
-static void wait_for_write(fut_saver *saver)
+static void wait_for_work(fut_saver *saver)
 {
     double started = fut_clock_now();
     if (saver->threaded) (void)pthread_join(saver->thread, NULL);
     saver->stood += fut_clock_now() - started;
     saver->begun = false;
-    if (saver->st == FUT_OK)
+    if (saver->st == FUT_OK && saver->writes)
         FUT_INFO("saved step %lld: training stood still for %.3f s, written in %.3f s", (long long)saver->state.progress.step, saver->stood,
                  saver->took);
 }
@@ -119,15 +124,23 @@ static void warn(int64_t step, const char *why)
 static void wait_and_tell(fut_saver *saver)
 {
     if (!saver->begun) return;
-    wait_for_write(saver);
-    if (saver->st != FUT_OK) warn(saver->state.progress.step, saver->error_text);
+    wait_for_work(saver);
+    if (saver->st != FUT_OK && saver->writes) warn(saver->state.progress.step, saver->error_text);
 }
 
 static fut_status wait_and_fail(fut_saver *saver)
 {
-    wait_for_write(saver);
+    wait_for_work(saver);
     FUT_CHECK(saver->st == FUT_OK, saver->st, "%s", saver->error_text);
     return FUT_OK;
+}
+
+void fut_saver_reserve(fut_saver *saver, const fut_net *net, bool averaged, const fut_optim *optim)
+{
+    saver->net = net;
+    saver->averaged = averaged;
+    saver->optim = optim;
+    start(saver, false);
 }
 
 fut_status fut_saver_save(fut_saver *saver, bool must, const fut_progress *progress, fut_net *net, const fut_checkpoint_held *held,
@@ -136,7 +149,7 @@ fut_status fut_saver_save(fut_saver *saver, bool must, const fut_progress *progr
     wait_and_tell(saver);
     double started = fut_clock_now();
     fut_status st = fut_checkpoint_take(&saver->state, progress, net, held, optim, loss, sampler);
-    if (st == FUT_OK) start(saver);
+    if (st == FUT_OK) start(saver, true);
     saver->stood = fut_clock_now() - started;
     if (must) return st == FUT_OK ? wait_and_fail(saver) : st;
     if (st != FUT_OK) {

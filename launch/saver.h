@@ -22,6 +22,9 @@ fut_status fut_saver_create(const char *run, int64_t keep, const fut_checkpoint_
 /* Waits for what is being written, and tells of it. */
 void fut_saver_destroy(fut_saver **saver);
 
+/* Begin to take the memory that the first save copies into, beside training; averaged: as in fut_checkpoint_reserve. Where there is none, a
+ * save tells of it. net and optim are borrowed until destroy. */
+void fut_saver_reserve(fut_saver *saver, const fut_net *net, bool averaged, const fut_optim *optim);
 /* Copy the state and begin to write it, once the write before is over; `must` waits for this one too and makes its failure an error. The
  * others: fut_checkpoint_take's; net, optim and loss are borrowed until destroy.
  * Errors: of must only: fut_checkpoint_take's, fut_checkpoint_write's */

@@ -247,36 +247,33 @@ static fut_status warn_of_schedule(const fut_trainer *t)
     return st;
 }
 
-static fut_status load_checkpoint(fut_trainer *t, const resume_point *point)
+static fut_status load_checkpoint(fut_trainer *t, const resume_point *point, const fut_checkpoint_meta *meta)
 {
     fut_status st = FUT_OK;
     fut_str path = {0};
-    fut_checkpoint_meta meta = {0};
-    fut_progress progress;
     fut_sampler_state sampler = {0};
     FUT_TRY_GOTO(fut_run_checkpoint_path(t->config->run, point->step, &path), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&path), t->engine->net, t->engine->optim, &sampler), out);
     FUT_TRY_GOTO(fut_checkpoint_read_memory(fut_str_text(&path), t->engine->loss), out);
     FUT_TRY_GOTO(fut_batches_restore(t->batches, &sampler), out);
-    FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&path), &meta, &progress), out);
-    if (strcmp(fut_str_text(&meta.library), fut_str_text(&t->meta.library)) != 0)
+    if (strcmp(fut_str_text(&meta->library), fut_str_text(&t->meta.library)) != 0)
         FUT_WARN("the checkpoint was computed with %s, now it is %s: the run goes on, but not to the same bits",
-                 fut_str_text(&meta.library), fut_str_text(&t->meta.library));
+                 fut_str_text(&meta->library), fut_str_text(&t->meta.library));
     FUT_INFO("resuming %s at step %lld", fut_str_text(&path), (long long)point->step);
 out:
     fut_str_fini(&path);
-    fut_checkpoint_meta_fini(&meta);
     fut_sampler_state_fini(&sampler);
     return st;
 }
 
-static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
+/* resumed: of rank 0, what it found. */
+static fut_status start_or_resume(fut_trainer *t, const resume_point *point, const fut_checkpoint_meta *resumed)
 {
     fut_status st = FUT_OK;
     t->progress = point->step >= 0 ? point->progress : (fut_progress){.best_step = -1, .eer = -1};
     if (fut_comm_rank(t->comm) == 0) {
         if (point->step >= 0)
-            st = load_checkpoint(t, point);
+            st = load_checkpoint(t, point, resumed);
         else
             st = fut_net_init(t->engine->net, (uint64_t)t->config->seed);
         if (st == FUT_OK && point->step < 0 && t->config->model.weights[0] != '\0')
@@ -284,6 +281,7 @@ static fut_status start_or_resume(fut_trainer *t, const resume_point *point)
         if (st == FUT_OK && point->step < 0) st = fut_optim_begin(t->engine->optim, fut_net_params(t->engine->net));
         if (st == FUT_OK) st = open_records(t, point);
         if (st == FUT_OK) st = fut_saver_create(t->config->run, t->config->train.keep, &t->meta, &t->saver);
+        if (st == FUT_OK) fut_saver_reserve(t->saver, t->engine->net, t->average != NULL, t->engine->optim);
     }
     FUT_TRY(fut_comm_agree(t->comm, st));
     FUT_TRY(fut_engine_share_state(t->engine));
@@ -326,7 +324,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
     FUT_TRY(fut_pace_create(comm, t->engine->my_end - t->engine->my_first, &t->pace));
     FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));
-    return start_or_resume(t, &point);
+    return start_or_resume(t, &point, resumed);
 }
 
 fut_status fut_trainer_open(const fut_config *config, fut_comm *comm, fut_trainer *t)
