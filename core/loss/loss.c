@@ -108,13 +108,14 @@ fut_status fut_loss_begin(fut_loss *loss, int64_t batch, const void *e, const in
     return bk->normalize_rows(bk, ref->count, loss->dim, loss->real, ref->raw, ref->unit, ref->norm, NULL);
 }
 
+/* A loss that spreads takes the rows of a shard that has the whole batch in the batch's order. */
 static fut_status pair_rows(const fut_loss *loss, int64_t n, const int64_t *row, fut_pair_rows *rows_out)
 {
     FUT_CHECK(n <= loss->max_rows, FUT_ERR_SHAPE, "a shard of %lld rows, planned for %lld", (long long)n, (long long)loss->max_rows);
     *rows_out = (fut_pair_rows){.n = n,
                                 .refs = loss->ref.count > 0 ? loss->ref.count : loss->batch,
                                 .dim = loss->dim,
-                                .row = row,
+                                .row = loss->spreads && n == loss->batch ? loss->places : row,
                                 .label = loss->label,
                                 .image = loss->image,
                                 .ref_label = loss->ref.label,
@@ -189,27 +190,41 @@ fut_status fut_loss_rows(fut_loss *loss, int64_t n, const int64_t *row, double *
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(compute_rows(loss, &rows, sums));
-    loss->computed = row;
+    loss->computed = rows.row;
     return loss->params == NULL ? FUT_OK : loss->bk->copy(loss->bk, loss->sums, sums, FUT_LOSS_SUMS * sizeof *sums, NULL);
 }
 
 /* s_ij = h_i . h_j is a function of both: dh_j += g_ij h_i for every j, and dh_i += g_ij h_j. */
-fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out)
+static fut_status spread_rows(fut_loss *loss, const fut_pair_rows *rows, void *dh_out)
 {
     fut_backend *bk = loss->bk;
+    if (loss->row.difference) {
+        FUT_TRY(bk->difference_times_transposed(bk, rows, loss->real, loss->g, loss->h, loss->h, loss->params, dh_out, NULL));
+        FUT_TRY(bk->difference_times(bk, rows, loss->real, 1, loss->g, loss->h, loss->h, loss->params, loss->dh_rows, NULL));
+    } else {
+        FUT_TRY(bk->gather_rows(bk, rows->n, loss->dim, loss->real, rows->row, loss->h, loss->dh_rows, NULL));
+        FUT_TRY(bk->rows_times_transposed(bk, rows, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
+        FUT_TRY(bk->rows_times(bk, rows, loss->real, 1, loss->g, loss->h, loss->dh_rows, NULL));
+    }
+    return bk->add_rows(bk, rows->n, loss->dim, loss->real, rows->row, loss->dh_rows, dh_out, NULL);
+}
+
+/* The same of all rows, in the batch's order: dh = (g + g^T) h, one product. */
+static fut_status spread_batch(fut_loss *loss, const fut_pair_rows *rows, void *dh_out)
+{
+    fut_backend *bk = loss->bk;
+    FUT_TRY(bk->add_transposed(bk, loss->batch, loss->real, loss->g, NULL));
+    if (loss->row.difference) return bk->difference_times(bk, rows, loss->real, 1, loss->g, loss->h, loss->h, loss->params, dh_out, NULL);
+    return bk->rows_times(bk, rows, loss->real, 1, loss->g, loss->h, dh_out, NULL);
+}
+
+fut_status fut_loss_spread(fut_loss *loss, int64_t n, const int64_t *row, const double *total, void *dh_out)
+{
     fut_pair_rows rows;
     FUT_TRY(pair_rows(loss, n, row, &rows));
     FUT_TRY(weigh_rows(loss, &rows, total));
-    if (loss->row.difference) {
-        FUT_TRY(bk->difference_times_transposed(bk, &rows, loss->real, loss->g, loss->h, loss->h, loss->params, dh_out, NULL));
-        FUT_TRY(bk->difference_times(bk, &rows, loss->real, 1, loss->g, loss->h, loss->h, loss->params, loss->dh_rows, NULL));
-        return bk->add_rows(bk, n, loss->dim, loss->real, row, loss->dh_rows, dh_out, NULL);
-    }
-    fut_pair_rows valued = rows_valued(loss, &rows);
-    FUT_TRY(bk->gather_rows(bk, valued.n, loss->dim, loss->real, valued.row, loss->h, loss->dh_rows, NULL));
-    FUT_TRY(bk->rows_times_transposed(bk, &valued, loss->real, loss->g, loss->dh_rows, dh_out, NULL));
-    FUT_TRY(bk->rows_times(bk, &valued, loss->real, 1, loss->g, loss->h, loss->dh_rows, NULL));
-    return bk->add_rows(bk, valued.n, loss->dim, loss->real, valued.row, loss->dh_rows, dh_out, NULL);
+    const fut_pair_rows valued = rows_valued(loss, &rows);
+    return valued.row == loss->places ? spread_batch(loss, &valued, dh_out) : spread_rows(loss, &valued, dh_out);
 }
 
 fut_status fut_loss_take(fut_loss *loss, const void *dh)

@@ -127,7 +127,7 @@ struct fut_loss {
     const void *e, *h;       /* the embeddings; what is compared of them: unit, or e */
     void *unit, *norm;       /* device [max_batch, dim], [max_batch] */
     void *v, *g;             /* device [max_rows, max_refs]; [max_batch, max_batch] for a triplet loss with swap */
-    int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL but with swap */
+    int64_t *places;         /* device [max_batch]: 0, 1, ...; NULL unless the loss spreads */
     uint8_t *kind;           /* device [max_rows, max_refs] */
     fut_row_draw *draw;      /* device [max_rows, max_refs]; NULL but with a miner that draws */
     double *sums;            /* device [FUT_LOSS_SUMS]; of rows computed again, or `computed` where the loss has parameters */

@@ -69,12 +69,12 @@ fut_status fut_loss_check_memory(const fut_opt_variant *config, int64_t memory, 
     return FUT_OK;
 }
 
-/* Places 0, 1, ... of the batch, on the device. */
+/* Places 0, 1, ... of the batch, on the device: the rows where all of the batch are at hand. */
 static fut_status create_places(fut_loss *loss)
 {
     int64_t *host = NULL;
     size_t bytes = (size_t)loss->max_batch * sizeof *host;
-    if (!loss->row.swap) return FUT_OK;
+    if (!loss->spreads) return FUT_OK;
     FUT_TRY(loss->bk->alloc(loss->bk, bytes, (void **)&loss->places));
     FUT_TRY(FUT_NEW_ARRAY(loss->max_batch, &host));
     for (int64_t i = 0; i < loss->max_batch; i++)
@@ -90,9 +90,8 @@ static fut_status create_spread(fut_loss *loss)
 {
     fut_backend *bk = loss->bk;
     size_t width = fut_dtype_size(loss->real);
-    int64_t rows = loss->row.swap ? loss->max_batch : loss->max_rows;
     if (!loss->spreads && !loss->of_classes) return FUT_OK;
-    FUT_TRY(bk->alloc(bk, (size_t)(rows * loss->dim) * width, &loss->dh_rows));
+    FUT_TRY(bk->alloc(bk, (size_t)(loss->max_rows * loss->dim) * width, &loss->dh_rows));
     return loss->spreads ? bk->alloc(bk, (size_t)(loss->max_batch * loss->dim) * width, &loss->de) : FUT_OK;
 }
 

@@ -89,11 +89,13 @@ static void convert(fut_dtype real, void *to, const double *from, int64_t n)
             ((float *)to)[i] = (float)from[i];
 }
 
-/* The choice of the rows' pairs is the peer's, pair for pair. */
-static void check_kinds(fut_backend *bk, const golden *g, const fut_loss *loss, const int64_t *row, int64_t n)
+/* The choice of the pairs of the n rows in memory is the peer's, pair for pair. */
+static void check_kinds(fut_backend *bk, const golden *g, const fut_loss *loss, int64_t n)
 {
     uint8_t kind[BATCH_MAX * BATCH_MAX];
+    int64_t row[BATCH_MAX];
     fut_test_from_device(bk, kind, loss->kind, (size_t)(n * g->n));
+    fut_test_from_device(bk, row, loss->computed, (size_t)n * sizeof *row);
     for (int64_t i = 0; i < n * g->n; i++)
         if (g->kinds[row[i / g->n]][i % g->n] != '0' + kind[i])
             fail_msg("%s: the pair %lld, %lld is %d, the peer's %c", g->name, (long long)row[i / g->n], (long long)(i % g->n), kind[i],
@@ -170,7 +172,7 @@ static void run(fut_backend *bk, const oracle *o, const golden *g, int shards, d
         fut_shard_range(s, shards, g->n, &first[s], &end[s]);
         FUT_TEST_OK(fut_loss_rows(loss, end[s] - first[s], rows + first[s], device[4]));
         fut_test_from_device(bk, mine[s], device[4], sizeof mine[s]);
-        if (g->kinds[0][0] != '-') check_kinds(bk, g, loss, row + first[s], end[s] - first[s]);
+        if (g->kinds[0][0] != '-') check_kinds(bk, g, loss, end[s] - first[s]);
     }
     FUT_TEST_OK(fut_tree_sum_f64(comm, shards, mine[0], FUT_LOSS_SUMS, FUT_LOSS_SUMS, sums, "sums"));
     fut_test_to_device(bk, device[4], sums, sizeof mine[0]);

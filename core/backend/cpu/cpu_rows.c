@@ -14,6 +14,8 @@
 /* Rows are summed in this many groups, cut by n alone, and the groups added in order. */
 enum { SUM_GROUPS = 64 };
 
+enum { TILE = 16 }; /* floats of a cache line */
+
 fut_status fut_cpu_l2_rows(fut_backend *bk, const fut_pair_rows *rows, fut_dtype real, const void *norm, const void *h,
                            const void *ref_norm, const void *r, void *v, fut_stream *s)
 {
@@ -185,5 +187,37 @@ fut_status fut_cpu_rows_times_transposed(fut_backend *bk, const fut_pair_rows *r
                           .c_row = rows->dim,
                           .alpha = 1};
     fut_cpu_matmul(fut_cpu_of(bk), &mm);
+    return FUT_OK;
+}
+
+/* A tile and its mirror image at once, each line moved once a way: lines a large power of two apart push each other out of a cache. */
+static void add_tile_transposed(int64_t n, int64_t i0, int64_t j0, float *g)
+{
+    const int64_t rows = n - i0 < TILE ? n - i0 : TILE, cols = n - j0 < TILE ? n - j0 : TILE;
+    float upper[TILE][TILE], lower[TILE][TILE];
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(upper[i], g + (i0 + i) * n + j0, (size_t)cols * sizeof *g);
+    for (int64_t j = 0; j < cols; j++)
+        memcpy(lower[j], g + (j0 + j) * n + i0, (size_t)rows * sizeof *g);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            upper[i][j] += lower[j][i];
+            lower[j][i] = upper[i][j];
+        }
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(g + (i0 + i) * n + j0, upper[i], (size_t)cols * sizeof *g);
+    for (int64_t j = 0; j < cols && j0 != i0; j++)
+        memcpy(g + (j0 + j) * n + i0, lower[j], (size_t)rows * sizeof *g);
+}
+
+fut_status fut_cpu_add_transposed(fut_backend *bk, int64_t n, fut_dtype real, void *g, fut_stream *s)
+{
+    (void)s;
+    const fut_cpu *cpu = fut_cpu_of(bk);
+    FUT_TRY(fut_cpu_check_dtype(bk, "add_transposed", FUT_F32, real));
+#pragma omp parallel for num_threads(cpu->threads) schedule(dynamic)
+    for (int64_t i = 0; i < n; i += TILE)
+        for (int64_t j = i; j < n; j += TILE)
+            add_tile_transposed(n, i, j, g);
     return FUT_OK;
 }

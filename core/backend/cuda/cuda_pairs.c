@@ -63,3 +63,9 @@ fut_status fut_cuda_rows_times_transposed(fut_backend *bk, const fut_pair_rows *
     FUT_TRY(fut_cuda_check_dtype("rows_times_transposed", FUT_F32, real));
     return FUT_CUDA(fut_cuda_launch_rows_times_transposed(rows, g, h_rows, dr, fut_cuda_stream(bk, s)));
 }
+
+fut_status fut_cuda_add_transposed(fut_backend *bk, int64_t n, fut_dtype real, void *g, fut_stream *s)
+{
+    FUT_TRY(fut_cuda_check_dtype("add_transposed", FUT_F32, real));
+    return FUT_CUDA(fut_cuda_launch_add_transposed(n, g, fut_cuda_stream(bk, s)));
+}

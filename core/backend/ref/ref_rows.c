@@ -104,3 +104,10 @@ fut_status fut_ref_rows_times_transposed(fut_backend *bk, const fut_pair_rows *r
     (void)s;
     FUT_REF_RUN(rows_times_transposed, real, rows, g, h_rows, dr);
 }
+
+fut_status fut_ref_add_transposed(fut_backend *bk, int64_t n, fut_dtype real, void *g, fut_stream *s)
+{
+    (void)bk;
+    (void)s;
+    FUT_REF_RUN(add_transposed, real, n, g);
+}

@@ -16,8 +16,8 @@ static int64_t at_most(int64_t n, int64_t limit)
     return n < limit ? n : limit;
 }
 
-/* k lines of n values, `stride` apart, to lines of `whole`. A copy whose length the compiler knows is a few moves; of any other it may make a
- * string instruction, which takes longer to start than a line to move. */
+/* k lines of n values, `stride` apart, to lines of `whole`. A copy whose length the compiler knows is a few moves; of any other it may make
+ * a string instruction, which takes longer to start than a line to move. */
 FUT_INLINE void copy_lines(int64_t k, int64_t n, int64_t whole, const float *from, int64_t stride, float *packed)
 {
     for (int64_t i = 0; i < k && n == whole; i++)

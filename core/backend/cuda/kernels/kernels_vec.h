@@ -24,6 +24,7 @@ cudaError_t fut_cuda_launch_normalize_rows_backward(int64_t n, int64_t d, const 
 cudaError_t fut_cuda_launch_scatter_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 cudaError_t fut_cuda_launch_gather_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
 cudaError_t fut_cuda_launch_add_rows(int64_t n, int64_t d, const int64_t *row, const float *src, float *dst, cudaStream_t stream);
+cudaError_t fut_cuda_launch_add_transposed(int64_t n, float *g, cudaStream_t stream);
 
 /* memory: host memory, read before the call returns. */
 cudaError_t fut_cuda_launch_remember_rows(int64_t n, const fut_row_memory *memory, const float *e, const int64_t *label,

@@ -95,6 +95,39 @@ FUT_KERNEL_FN void count_entered(int64_t n, int64_t *entered)
     *entered += n;
 }
 
+/* A block has a tile of the upper half and its mirror image. */
+constexpr int side = 32, pitch = side + 1, lines = block / side;
+
+FUT_DEVICE_FN void load_tile(int64_t n, int64_t first_row, int64_t first_col, const float *g, fut_shared<float> tile)
+{
+    const int x = static_cast<int>(threadIdx.x % side);
+    for (int y = static_cast<int>(threadIdx.x / side); y < side; y += lines)
+        if (first_row + y < n && first_col + x < n) tile[y * pitch + x] = g[(first_row + y) * n + first_col + x];
+}
+
+FUT_DEVICE_FN void store_sums(int64_t n, int64_t first_row, int64_t first_col, fut_shared<float> tile, fut_shared<float> mirrored, float *g)
+{
+    const int x = static_cast<int>(threadIdx.x % side);
+    for (int y = static_cast<int>(threadIdx.x / side); y < side; y += lines) {
+        if (first_row + y >= n || first_col + x >= n) continue;
+        const float here = tile[y * pitch + x], there = mirrored[x * pitch + y];
+        g[(first_row + y) * n + first_col + x] = here + there;
+    }
+}
+
+FUT_KERNEL_FN void add_transposed(int64_t n, float *g)
+{
+    FUT_SHARED(float, upper, side *pitch);
+    FUT_SHARED(float, lower, side *pitch);
+    const int64_t row = static_cast<int64_t>(blockIdx.y) * side, col = static_cast<int64_t>(blockIdx.x) * side;
+    if (row > col) return;
+    load_tile(n, row, col, g, upper);
+    load_tile(n, col, row, g, lower);
+    FUT_SYNC();
+    store_sums(n, row, col, upper, lower, g);
+    if (row < col) store_sums(n, col, row, lower, upper, g);
+}
+
 dim3 grid_of(int64_t n)
 {
     return dim3(static_cast<unsigned int>((n + rows_a_block - 1) / rows_a_block));
@@ -134,4 +167,10 @@ cudaError_t fut_cuda_launch_remember_rows(int64_t n, const fut_row_memory *memor
     const cudaError_t error = FUT_LAUNCH_SYNC(remember_rows, grid_of(n), dim3(block), 0, stream, n, *memory, e, label, image);
     if (error != cudaSuccess) return error;
     return FUT_LAUNCH(count_entered, dim3(1), dim3(1), 0, stream, n, memory->entered);
+}
+
+cudaError_t fut_cuda_launch_add_transposed(int64_t n, float *g, cudaStream_t stream)
+{
+    const unsigned int tiles = static_cast<unsigned int>((n + side - 1) / side);
+    return FUT_LAUNCH_SYNC(add_transposed, dim3(tiles, tiles), dim3(block), 0, stream, n, g);
 }
