@@ -32,7 +32,7 @@ static fut_status measure(fut_net *net, fut_optim *optim, const char *path)
     FUT_TRY_GOTO(fut_str_printf(&meta.config, "-\n"), out);
     for (int i = 0; i < ROUNDS; i++) {
         double started = fut_clock_now();
-        FUT_TRY_GOTO(fut_checkpoint_take(&state, &progress, net, NULL, optim, &sampler), out);
+        FUT_TRY_GOTO(fut_checkpoint_take(&state, &progress, net, NULL, optim, NULL, &sampler), out);
         if (i == 0) first = since(started);
         copy = fmin(copy, since(started));
         started = fut_clock_now();
