@@ -1,86 +1,57 @@
-# Every loss and every miner of the registries: the same bits on 1 and 3 ranks, and on the GPU double the CPU's loss.
+# Every loss of the registry with and without a miner and a memory, in every choice of its options: the same bits on 1, 2 and 4 ranks,
+# parameters of its own and the memory included, and on the GPU double the CPU's loss (tests/conformance/recipes.c). What losses say to a user.
 . tests/support/script.sh "$1"
+program=$(dirname "$futago")/test_conformance_recipes
 make_faces faces faces.h5 25 8
 write_config c.yaml
 steps="--set train.steps=4 --set eval.every=0 --set backend=cpu"
 
-# rows FILE MACRO: the names of a registry.
-rows()
+# recipes FILE RANKS BACKEND STEPS TURNS: how each recipe ends on so many ranks.
+recipes()
 {
-    sed -nE "s/^$2\(([a-z0-9_]+)\).*/\1/p" "$source_dir/$1"
+    local file=$1 n=$2
+    expect 0 ranks $n "$program" "$3" faces.h5 $file $4 $5
+    [ -s $file ] || fail "$file: no recipe was trained"
 }
 
-# first_loss RUN: of its first step.
-first_loss()
-{
-    sed -n 's/^{"step":1,"epoch":[0-9]*,"loss":\([^,]*\),.*/\1/p' "$1/metrics.jsonl"
-}
-
-# parameters RUN: what its checkpoint keeps of the loss's own, where it has any.
-parameters()
-{
-    h5dump -g /loss "$1/last.h5" 2>h5dump.err | tail -n +2 || true
-}
-
-# same NAME SETTINGS...: one digest on 1 and 3 ranks, on the CPU and on the GPU double; the GPU's first loss is the CPU's.
+# same FILE OTHER: recipe by recipe the same bits.
 same()
 {
-    local name=$1 want
-    shift
-    expect 0 "$futago" train c.yaml $steps "$@" --set run=$name
-    want=$(digest)
-    [ ${#want} -eq 64 ] || fail "$name: no digest"
-    expect 0 ranks 3 "$futago" train c.yaml $steps "$@" --set run=$name-3
-    [ "$(digest)" = "$want" ] || fail "$name: 3 ranks end with $(digest), one with $want"
-    if command -v h5dump >/dev/null; then
-        parameters $name >one
-        parameters $name-3 | cmp -s - one || fail "$name: the loss's parameters differ on 3 ranks"
-    fi
-    on_cuda
-    expect 0 "$futago" train c.yaml $steps "$@" --set run=$name-cuda --set backend=cuda
-    want=$(digest)
-    expect 0 ranks 3 "$futago" train c.yaml $steps "$@" --set run=$name-cuda3 --set backend=cuda
-    [ "$(digest)" = "$want" ] || fail "$name: 3 GPUs end with $(digest), one with $want"
-    echo "$(first_loss $name) $(first_loss $name-cuda)" |
-        awk 'NF != 2 { exit 1 } { d = $1 - $2; exit !(d * d <= 1e-8 * $1 * $1) }' ||
-        fail "$name: loss $(first_loss $name) on the CPU, $(first_loss $name-cuda) on the GPU"
-    rm -rf $name $name-*
+    diff $1 $2 >differences || fail "$1 and $2 end differently: $(cut -c 1-300 differences | head -n 4)"
 }
 
-for loss in $(rows core/loss/losses.def FUT_LOSS); do
-    same $loss --set loss=$loss
+recipes one 1 cpu 10 99
+for n in 2 4; do
+    recipes on-$n $n cpu 10 99
+    same one on-$n
 done
-for miner in $(rows core/miner/miners.def FUT_MINER); do
-    same mined-by-$miner --set loss=triplet --set miner=$miner
-done
-same class-margins --set loss=cosface --set loss.margin=0.1 --set loss.scale=16
-same swapped --set loss=triplet --set loss.swap=true
-same mined-pairs --set loss=contrastive --set miner=batch_hard
-same bce-difference --set loss=bce --set loss.head=difference --set miner=batch_hard
-same drawn-pairs --set loss=contrastive --set miner=distance_weighted
-same remembered --set loss=contrastive --set memory.size=40
-same remembered-mined --set loss=triplet --set miner=batch_hard --set memory.size=40
-same remembered-bce --set loss=bce --set loss.head=difference --set memory.size=40
 
-# resumes NAME SETTINGS...: stopped on 3 ranks after a short batch and gone on with on one, and the other way round, it is the same run.
-resumes()
-{
-    local name=$1 want long="--set eval.every=0 --set backend=cpu"
-    shift
-    expect 0 "$futago" train c.yaml $long "$@" --set run=$name
-    want=$(digest)
-    expect 75 ranks 3 "$futago" train c.yaml $long "$@" --set run=$name-3 --until 11
-    expect 0 "$futago" train c.yaml $long "$@" --set run=$name-3
-    [ "$(digest)" = "$want" ] || fail "$name: from 3 ranks to one $(digest), undisturbed $want"
-    expect 75 "$futago" train c.yaml $long "$@" --set run=$name-1 --until 11
-    expect 0 ranks 3 "$futago" train c.yaml $long "$@" --set run=$name-1
-    [ "$(digest)" = "$want" ] || fail "$name: from one rank to 3 $(digest), undisturbed $want"
-}
+# Few steps suffice on the GPU double, which takes its time: the first losses are the CPU's.
+recipes few 1 cpu 2 2
+on_cuda
+export GPU_DOUBLE_DELAY_US=0
+recipes gpu 1 cuda 2 2
+recipes gpu-3 3 cuda 2 2
+same gpu gpu-3
+first_losses='s/ : [0-9a-f]* \([^ ]*\).*/ \1/'
+paste -d ' ' <(sed "$first_losses" few) <(sed "$first_losses" gpu) | awk '
+    { a = $(NF / 2); b = $NF; $(NF / 2) = $NF = ""; d = a - b }
+    { for (i = 1; i < NF / 2; i++) if ($i != $(i + NF / 2)) exit 1 }
+    d * d > 1e-8 * a * a { print a, b, $0; exit 1 }' >differences || fail "the CPU's loss, the GPU's: $(cat differences)"
+unset FUTAGO_MODULES
 
-resumes kept --set loss=contrastive --set memory.size=40
-expect 78 "$futago" train c.yaml --set loss=contrastive --set memory.size=64 --set run=kept
+# What a loss keeps, parameters and memory: stopped on 3 ranks after a short batch and gone on with on one, and the other way round.
+keeps="--set loss=bce --set loss.head=difference --set memory.size=40 --set eval.every=0 --set backend=cpu"
+expect 0 "$futago" train c.yaml $keeps --set run=kept
+want=$(digest)
+expect 75 ranks 3 "$futago" train c.yaml $keeps --set run=kept-3 --until 11
+expect 0 "$futago" train c.yaml $keeps --set run=kept-3
+[ "$(digest)" = "$want" ] || fail "from 3 ranks to one $(digest), undisturbed $want"
+expect 75 "$futago" train c.yaml $keeps --set run=kept-1 --until 11
+expect 0 ranks 3 "$futago" train c.yaml $keeps --set run=kept-1
+[ "$(digest)" = "$want" ] || fail "from one rank to 3 $(digest), undisturbed $want"
+expect 78 "$futago" train c.yaml $keeps --set memory.size=64 --set run=kept
 says "its memory is of 40 embeddings, memory.size is now 64"
-resumes classes --set loss=arcface
 expect 78 "$futago" train c.yaml --set memory.size=8 --set run=small
 says "memory.size 8 is smaller than train.batch 16"
 
