@@ -36,11 +36,11 @@ static fut_status cosine_warn(const void *config_, const fut_sched_run *run, int
     int64_t counts = length + config->common.warmup, end = config->t_max + config->common.warmup;
     (void)run;
     if (length > config->t_max + 1)
-        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %ss: after %s %lld the learning rate rises again",
-                              (long long)config->t_max, (long long)counts, unit, unit, (long long)end);
+        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %s: after %s %lld the learning rate rises again",
+                              (long long)config->t_max, (long long)counts, fut_sched_units(&config->common, counts), unit, (long long)end);
     if (length > 0 && length < config->t_max / 2)
-        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %ss: it ends with the learning rate still high",
-                              (long long)config->t_max, (long long)counts, unit);
+        return fut_str_printf(text, "scheduler.t_max is %lld but the run has %lld %s: it ends with the learning rate still high",
+                              (long long)config->t_max, (long long)counts, fut_sched_units(&config->common, counts));
     return FUT_OK;
 }
 

@@ -24,12 +24,12 @@ static double exponential_lr(const void *config_, double base, int64_t t, const 
 static fut_status exponential_warn(const void *config_, const fut_sched_run *run, int64_t length, fut_str *text)
 {
     const exponential_config *config = config_;
-    const char *unit = fut_sched_per_names[config->common.per];
     (void)run;
+    int64_t counts = length + config->common.warmup;
     double left = length > 0 ? pow(config->gamma, (double)length) : 0.5;
     if (left < 1e-6 || left > 0.9)
-        return fut_str_printf(text, "scheduler.gamma %g leaves %.2g of the learning rate after %lld %ss: %s", config->gamma, left,
-                              (long long)(length + config->common.warmup), unit,
+        return fut_str_printf(text, "scheduler.gamma %g leaves %.2g of the learning rate after %lld %s: %s", config->gamma, left,
+                              (long long)counts, fut_sched_units(&config->common, counts),
                               left < 1e-6 ? "most of the run learns nothing" : "the schedule is longer than the run");
     return FUT_OK;
 }

@@ -29,14 +29,14 @@ static double multi_step_lr(const void *config_, double base, int64_t t, const f
 static fut_status multi_step_warn(const void *config_, const fut_sched_run *run, int64_t length, fut_str *text)
 {
     const multi_step_config *config = config_;
-    const char *unit = fut_sched_per_names[config->common.per];
     (void)run;
+    int64_t counts = length + config->common.warmup;
     double last = 0;
     for (int i = 0; i < config->milestones.count; i++)
         last = fmax(last, config->milestones.value[i]);
     if (length > 0 && (config->milestones.count == 0 || last >= (double)length))
-        return fut_str_printf(text, "the last of scheduler.milestones is %g but the run has %lld %ss: the learning rate never gets there",
-                              last, (long long)(length + config->common.warmup), unit);
+        return fut_str_printf(text, "the last of scheduler.milestones is %g but the run has %lld %s: the learning rate never gets there",
+                              last, (long long)counts, fut_sched_units(&config->common, counts));
     return FUT_OK;
 }
 

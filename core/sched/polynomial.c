@@ -29,13 +29,14 @@ static fut_status polynomial_warn(const void *config_, const fut_sched_run *run,
     const polynomial_config *config = config_;
     const char *unit = fut_sched_per_names[config->common.per];
     (void)run;
+    int64_t counts = length + config->common.warmup;
     if (length > config->total_iters)
-        return fut_str_printf(text, "scheduler.total_iters is %lld but the run has %lld %ss: after %s %lld the learning rate is 0",
-                              (long long)config->total_iters, (long long)(length + config->common.warmup), unit, unit,
+        return fut_str_printf(text, "scheduler.total_iters is %lld but the run has %lld %s: after %s %lld the learning rate is 0",
+                              (long long)config->total_iters, (long long)counts, fut_sched_units(&config->common, counts), unit,
                               (long long)(config->total_iters + config->common.warmup));
     if (length > 0 && length < config->total_iters / 2)
-        return fut_str_printf(text, "scheduler.total_iters is %lld but the run has %lld %ss: it ends with the learning rate still high",
-                              (long long)config->total_iters, (long long)(length + config->common.warmup), unit);
+        return fut_str_printf(text, "scheduler.total_iters is %lld but the run has %lld %s: it ends with the learning rate still high",
+                              (long long)config->total_iters, (long long)counts, fut_sched_units(&config->common, counts));
     return FUT_OK;
 }
 

@@ -33,14 +33,20 @@ double fut_sched_lr(const fut_opt_variant *config, double base, fut_sched_place 
     return type_of(config)->lr(config->config, base, 0, state) * (common->warmup_from + (1 - common->warmup_from) * done);
 }
 
+const char *fut_sched_units(const fut_sched_common *common, int64_t n)
+{
+    static const char *const many[] = {"epochs", "steps"};
+    return n == 1 ? fut_sched_per_names[common->per] : many[common->per];
+}
+
 fut_status fut_sched_warn(const fut_opt_variant *config, const fut_sched_run *run, fut_str *text)
 {
     const fut_sched_common *common = config->config;
     int64_t counts = common->per == FUT_SCHED_PER_STEP ? run->steps : run->epochs;
     int64_t length = counts > 0 ? counts - common->warmup : -1;
     if (counts > 0 && length <= 0)
-        return fut_str_printf(text, "scheduler.warmup is %lld but the run has %lld %ss: it ends before the schedule begins",
-                              (long long)common->warmup, (long long)counts, fut_sched_per_names[common->per]);
+        return fut_str_printf(text, "scheduler.warmup is %lld but the run has %lld %s: it ends before the schedule begins",
+                              (long long)common->warmup, (long long)counts, fut_sched_units(common, counts));
     return type_of(config)->warn == NULL ? FUT_OK : type_of(config)->warn(config->config, run, length, text);
 }
 

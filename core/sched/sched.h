@@ -71,6 +71,9 @@ typedef struct fut_sched_type {
     void (*observe)(const void *config, double base, double value, fut_sched_state *state);
 } fut_sched_type;
 
+/* What a schedule counts, n of them: "epoch", "steps". */
+const char *fut_sched_units(const fut_sched_common *common, int64_t n);
+
 /* NULL-terminated choices for `scheduler: {type: ...}`. */
 extern const fut_opt_choice *const fut_sched_choices[];
 

@@ -31,17 +31,17 @@ static double step_lr(const void *config_, double base, int64_t t, const fut_sch
 static fut_status step_warn(const void *config_, const fut_sched_run *run, int64_t length, fut_str *text)
 {
     const step_config *config = config_;
-    const char *unit = fut_sched_per_names[config->common.per];
     (void)run;
+    int64_t counts = length + config->common.warmup;
     if (length > 0 && length <= config->step_size)
-        return fut_str_printf(text, "scheduler.step_size is %lld but the run has %lld %ss: the learning rate never falls",
-                              (long long)config->step_size, (long long)(length + config->common.warmup), unit);
+        return fut_str_printf(text, "scheduler.step_size is %lld but the run has %lld %s: the learning rate never falls",
+                              (long long)config->step_size, (long long)counts, fut_sched_units(&config->common, counts));
     if (length > 0 && pow(config->gamma, (double)falls_until(config, length)) < 1e-6)
         return fut_str_printf(text,
-                              "scheduler.step_size %lld lets the learning rate fall %lld times in %lld %ss, below a millionth: most of the "
+                              "scheduler.step_size %lld lets the learning rate fall %lld times in %lld %s, below a millionth: most of the "
                               "run learns nothing",
-                              (long long)config->step_size, (long long)falls_until(config, length),
-                              (long long)(length + config->common.warmup), unit);
+                              (long long)config->step_size, (long long)falls_until(config, length), (long long)counts,
+                              fut_sched_units(&config->common, counts));
     return FUT_OK;
 }
 

@@ -147,6 +147,7 @@ static void warnings(void **state)
          "scheduler.t_max is 50 but the run has 52 epochs: after epoch 50 the learning rate rises again");
     warn("scheduler: {type: cosine, t_max: 50, warmup: 10}", 62, "62 epochs: after epoch 60 the learning rate rises again");
     warn("scheduler: {type: cosine, t_max: 50}", 24, "it ends with the learning rate still high");
+    warn("scheduler: {type: cosine, t_max: 50}", 1, "but the run has 1 epoch: it ends");
     warn("scheduler: {type: cosine, t_max: 50, per: step}", 1000, ""); /* how many steps that is is not known */
     warn_run("scheduler: {type: cosine, t_max: 50, per: step}", (fut_sched_run){.steps = 1000}, "has 1000 steps: after step 50");
     warn("scheduler: constant", 1000000, "");
