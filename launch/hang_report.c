@@ -133,10 +133,10 @@ void fut_hang_report_fini(fut_hang_report *report)
 
 /* ---- judging -------------------------------------------------------------------------------------------------------------------- */
 
-/* On the calendar, so that hosts can be compared. */
-static double utc(const fut_flight_state *s, double time)
+/* Seconds since the rings were begun, which ranks do right after they have agreed: hosts can be compared, though their clocks differ. */
+static double age_of(const fut_flight_state *s, double time)
 {
-    return s->opened_utc + (time - s->opened);
+    return time - s->opened;
 }
 
 int64_t fut_hang_finished(const fut_flight_state *s)
@@ -168,7 +168,7 @@ static double newest_sign(const fut_hang_report *report)
     double newest = 0;
     for (int r = 0; r < report->size; r++) {
         const fut_flight_state *s = &report->ranks[r].state;
-        if (has_ring(report, r) && utc(s, s->alive) > newest) newest = utc(s, s->alive);
+        if (has_ring(report, r) && age_of(s, s->alive) > newest) newest = age_of(s, s->alive);
     }
     return newest;
 }
@@ -184,7 +184,7 @@ static bool judge_stopped(fut_hang_report *report)
         }
     for (int r = 0; r < report->size; r++) {
         const fut_flight_state *s = &report->ranks[r].state;
-        if (!has_ring(report, r) || s->stopped <= longest || newest - utc(s, s->stopped_until) > at_the_end_s) continue;
+        if (!has_ring(report, r) || s->stopped <= longest || newest - age_of(s, s->stopped_until) > at_the_end_s) continue;
         longest = s->stopped;
         name(report, r, FUT_HANG_WAS_STOPPED, s->stopped);
     }
@@ -221,8 +221,8 @@ static bool judge_first_dead(fut_hang_report *report)
     for (int r = 0; r < report->size; r++) {
         const fut_hang_rank *rank = &report->ranks[r];
         if ((rank->process != FUT_HANG_GONE && rank->process != FUT_HANG_ELSEWHERE) || rank->state.gave_up) continue;
-        if (utc(&rank->state, rank->state.alive) >= oldest) continue;
-        oldest = utc(&rank->state, rank->state.alive);
+        if (age_of(&rank->state, rank->state.alive) >= oldest) continue;
+        oldest = age_of(&rank->state, rank->state.alive);
         name(report, r, FUT_HANG_DIED_FIRST, newest - oldest);
     }
     return report->rank >= 0;

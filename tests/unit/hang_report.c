@@ -6,7 +6,8 @@
 
 enum { RANKS = 4 };
 
-/* Ranks of a run that was ended while they waited for 'gradients' for `seconds`; their clocks began at different times. */
+/* Ranks of a run that was ended while they waited for 'gradients' for `seconds`; their clocks began at different times, and
+ * calendars are a day apart. */
 static void begin(fut_hang_report *report, fut_hang_rank *ranks, double seconds)
 {
     *report = (fut_hang_report){.size = RANKS, .ranks = ranks};
@@ -17,7 +18,7 @@ static void begin(fut_hang_report *report, fut_hang_rank *ranks, double seconds)
                                    .state = {.rank = r,
                                              .size = RANKS,
                                              .opened = opened,
-                                             .opened_utc = 5e8,
+                                             .opened_utc = 5e8 + 86400 * (r % 2),
                                              .phase = FUT_PHASE_BACKWARD,
                                              .step = 7,
                                              .phase_since = now - seconds,
