@@ -44,6 +44,33 @@ kill -TERM $job
 ends 75
 says "stopped on request after step"
 
+# With --go-on a stop that somebody else asked for is a pause.
+"$futago" run --pause 0 --go-on -- $mpirun -n 2 "$futago" train c.yaml $long --set run=paused >out 2>err </dev/null &
+job=$!
+until grep -qs '^{"step":13,' paused/metrics.jsonl; do sleep 0.02; done
+kill -USR1 "$(pgrep -P $job mpirun)"
+ends 0
+says "stopped on request after step" "exit status 75: starting again" "start 2: 2 ranks, from step"
+[ "$(digest)" = "$want" ] || fail "paused ends with $(digest), undisturbed with $want"
+
+# A rank of the start before may hold the folder a little longer: waited for, but not where the folder was in use from the first.
+cat >killed_once <<SH
+#!/bin/sh
+[ ! -e killed_once.did ] || exec "$futago" train c.yaml $long --set run=held
+: >killed_once.did
+"$futago" train c.yaml $long --set run=held --until 7
+flock held/lock sleep 2 &
+exit 137
+SH
+chmod +x killed_once
+expect 0 "$futago" run --pause 1 --restarts 9 --run held -- ./killed_once
+says "exit status 137: starting again" "held/lock: the run folder is in use by" "exit status 79: starting again"
+[ "$(digest)" = "$want" ] || fail "held ends with $(digest), undisturbed with $want"
+flock held/lock sleep 1 &
+sleep 0.2
+expect 79 "$futago" run --pause 0 --run held -- ./killed_once
+[ "$(grep -c 'starting again' err)" -eq 0 ] || fail "a folder that somebody else uses was waited for"
+
 # A host that does not answer is left out: here mpirun's agent is a script that reaches hosts a and b by staying here, until b dies.
 cat >agent <<'SH'
 #!/bin/sh

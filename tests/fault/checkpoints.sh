@@ -94,3 +94,18 @@ expect 79 ranks 2 "$futago" train c.yaml --set run=owned
 kill -KILL $owner
 wait $owner 2>/dev/null || true
 expect 0 "$futago" train c.yaml --set run=owned --set train.epochs=1
+
+# From a host of another name: its owner is believed to live until it has been silent for long.
+unshare -u true 2>/dev/null || { echo "two hosts: not tested, this is not root"; exit 0; }
+unshare -u sh -c 'hostname faraway; exec "$@"' sh "$futago" train c.yaml --set train.epochs=2000 --set run=two >owner.out 2>owner.err </dev/null &
+owner=$!
+until [ -e two/last.h5 ]; do sleep 0.02; done
+expect 79 "$futago" train c.yaml --set run=two
+says "two/lock: the run folder is in use by process $owner on faraway, which gave a sign of life" 'choose another `run:`'
+kill -KILL $owner
+wait $owner 2>/dev/null || true
+expect 79 "$futago" train c.yaml --set run=two --set train.epochs=1
+says "in use by process $owner on faraway" "A run on another host that gives none for 300 s is taken over"
+touch -d '6 minutes ago' two/lock
+expect 0 "$futago" train c.yaml --set run=two --set train.epochs=1
+says "process $owner on faraway gave no sign of life for 360 s: its run is taken over"
