@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/* Warn of every value that is another one; before and now are texts of fut_config_print. A key that one of the two lacks (another futago wrote
- * it) is passed over. Returns whether the loss is of another type. */
+/* Warn of every value that is another one; before and now are texts of fut_config_print. A key that one of the two lacks (it is another
+ * futago's) is passed over. Returns whether the loss is of another type. */
 bool fut_config_log_changes(const char *before, const char *now);
 
 #ifdef __cplusplus
