@@ -177,6 +177,7 @@ static fut_status estimate_statistics(fut_average *a)
         FUT_TRY(fut_comm_agree(g->comm, read_batch(a, batch)));
         FUT_TRY(take_batch(a, batch));
     }
+    fut_net_params_changed(g->net);
     return g->bk->sync(g->bk, NULL);
 }
 

@@ -51,6 +51,7 @@ typedef struct fut_conv_desc {
     fut_dtype dtype; /* of activations */
     fut_dtype real;  /* of weights and their gradients */
     bool need_dx;    /* false for the first layer: no backward_data */
+    bool inference;  /* no backward at all; need_dx is false */
 } fut_conv_desc;
 
 /* What every fast backend takes: positive sizes, dense or depthwise, a kernel that fits the padded image. backend: its name, for the
@@ -93,7 +94,7 @@ typedef struct fut_op_args {
     void *dx;               /* gradient of x, overwritten */
     void *dresidual;        /* gradient of residual, overwritten, or NULL */
     void *dparam[4];        /* plain gradients of param, overwritten */
-    const void *running[2]; /* norm_act forward_eval: running mean and variance [c] */
+    const void *running[2]; /* norm_act forward_eval, conv_norm_act prepare: running mean and variance [c] */
     void *batch[2];         /* norm_act forward: batch mean and unbiased variance [c] */
     double *sums;           /* norm_act over several shards: [FUT_NORM_SUMS][c], a shard's, then those of all */
     int64_t images;         /* norm_act over several shards: in all of them */

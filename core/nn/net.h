@@ -70,7 +70,8 @@ int64_t fut_net_loss_param_count(const fut_net *net);
 int64_t fut_net_param_count(const fut_net *net); /* P, the loss's too */
 int64_t fut_net_stat_count(const fut_net *net);  /* Q */
 int64_t fut_net_leaf_count(const fut_net *net);  /* P + Q */
-/* Device memory of the packs, dtype real. After writing parameters call fut_net_params_changed. */
+/* Device memory of the packs, dtype real. After writing to either call fut_net_params_changed: layers keep copies, and inference may have
+ * statistics folded into weights. */
 void *fut_net_params(fut_net *net);
 void *fut_net_stats(fut_net *net);
 void *fut_net_loss_params(fut_net *net);

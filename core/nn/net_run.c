@@ -35,11 +35,20 @@ static void *in_pack(const fut_net *net, void *pack, int tensor)
     return (char *)pack + (size_t)net->graph->tensors[tensor].offset * fut_dtype_size(net->spec.real);
 }
 
-static void bind_params(const fut_net *net, int node, fut_op_args *args)
+/* Parameters and running statistics of a node's op: those of a convolution that is folded into it stand first. */
+static void bind_params(const fut_net *net, const fut_plan *plan, int node, fut_op_args *args)
 {
+    const int nodes[2] = {plan->nodes[node].folds, node};
+    int count = 0;
+    for (int k = 0; k < 2; k++) {
+        if (nodes[k] < 0) continue;
+        const fut_node *n = &net->graph->nodes[nodes[k]];
+        for (int i = 0; i < n->params; i++)
+            args->param[count++] = in_pack(net, net->params, n->param[i]);
+    }
     const fut_node *n = &net->graph->nodes[node];
-    for (int i = 0; i < n->params; i++)
-        args->param[i] = in_pack(net, net->params, n->param[i]);
+    for (int i = 0; n->kind == FUT_NODE_NORM_ACT && i < 2; i++)
+        args->running[i] = in_pack(net, net->stats, n->stat[i]);
 }
 
 static void bind_node(const walk *w, int node, fut_op_args *args)
@@ -54,7 +63,7 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
         .saved = resolve(w, p->saved),
         .scratch = resolve(w, w->leaf ? p->late_scratch : p->scratch),
     };
-    bind_params(net, node, args);
+    bind_params(net, w->plan, node, args);
     if (w->leaf) {
         args->dy = resolve(w, p->dy);
         args->dx = resolve(w, p->dx);
@@ -62,10 +71,8 @@ static void bind_node(const walk *w, int node, fut_op_args *args)
         for (int i = 0; i < n->params; i++)
             args->dparam[i] = in_pack(net, w->leaf, n->param[i]);
     }
-    for (int i = 0; n->kind == FUT_NODE_NORM_ACT && i < 2; i++) {
-        args->running[i] = in_pack(net, net->stats, n->stat[i]);
-        if (w->slot) args->batch[i] = in_pack(net, resolve(w, w->plan->batch), n->stat[i]);
-    }
+    for (int i = 0; w->slot && n->kind == FUT_NODE_NORM_ACT && i < 2; i++)
+        args->batch[i] = in_pack(net, resolve(w, w->plan->batch), n->stat[i]);
 }
 
 static void begin_pass(const fut_net *net)
@@ -87,7 +94,7 @@ static fut_status run_pass(const fut_net *net, fut_op *op, int node, fut_net_pas
     return st;
 }
 
-/* Parameters changed since the plan's ops last saw them: let each op copy them into its own layout. */
+/* Parameters or statistics changed since the plan's ops last saw them: let each op copy them into its own layout. */
 static fut_status prepare(fut_net *net, fut_plan *plan)
 {
     if (plan->prepared == net->version) return FUT_OK;
@@ -95,7 +102,7 @@ static fut_status prepare(fut_net *net, fut_plan *plan)
         fut_op *op = plan->nodes[i].op;
         if (!op || !op->ops->prepare) continue;
         fut_op_args args = {0};
-        bind_params(net, i, &args);
+        bind_params(net, plan, i, &args);
         FUT_TRY(run_pass(net, op, i, FUT_NET_PREPARE, op->ops->prepare, &args));
     }
     plan->prepared = net->version;
@@ -162,6 +169,7 @@ static fut_status forward_node(const walk *w, int node)
 {
     fut_op *op = w->plan->nodes[node].op;
     fut_op_args args;
+    if (w->plan->nodes[node].is_folded) return FUT_OK;
     bind_node(w, node, &args);
     bool eval = op && !w->plan->training && op->ops->forward_eval;
     begin_pass(w->net);
@@ -449,5 +457,6 @@ fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, 
 {
     FUT_CHECK(shards > 0, FUT_ERR_INTERNAL, "statistics of %d shards", shards);
     const void *sum = (const char *)leaf_sum + (size_t)net->graph->param_count * fut_dtype_size(net->spec.real);
+    fut_net_params_changed(net);
     return net->bk->update_stats(net->bk, net->graph->stat_count, net->spec.real, stats_momentum, shards, control, sum, net->stats, NULL);
 }

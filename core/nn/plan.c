@@ -108,6 +108,72 @@ static bool is_made_again(const planner *p, fut_value value)
     return op && op->ops->forward_again && p->graph->nodes[maker_of(value)].residual == FUT_VALUE_NONE;
 }
 
+static fut_conv_desc conv_desc(const planner *p, const fut_node *node)
+{
+    const fut_node_conv *c = &node->conv;
+    return (fut_conv_desc){.x = fut_plan_shape(p->graph, node->x, p->plan->n),
+                           .out_c = c->out_c,
+                           .kh = c->kernel,
+                           .kw = c->kernel,
+                           .stride = c->stride,
+                           .pad_top = c->pad_top,
+                           .pad_left = c->pad_left,
+                           .pad_bottom = c->pad_bottom,
+                           .pad_right = c->pad_right,
+                           .groups = c->groups,
+                           .dtype = fut_plan_dtype(p->graph, p->spec, node->x),
+                           .real = p->spec->real,
+                           .need_dx = p->plan->training && node->x != 0,
+                           .inference = !p->plan->training};
+}
+
+static fut_norm_act_desc norm_act_desc(const planner *p, const fut_node *node)
+{
+    return (fut_norm_act_desc){.x = fut_plan_shape(p->graph, node->x, p->plan->n),
+                               .eps = node->norm_act.eps,
+                               .act = node->norm_act.act,
+                               .residual = node->residual != FUT_VALUE_NONE,
+                               .residual_after = node->norm_act.residual_after,
+                               .dtype = fut_plan_dtype(p->graph, p->spec, node->x),
+                               .real = p->spec->real};
+}
+
+/* Does anybody but `reader` read a value? */
+static bool has_other_reader(const fut_graph *graph, fut_value value, int reader)
+{
+    for (int i = 0; i < graph->node_count; i++)
+        if (i != reader && (graph->nodes[i].x == value || graph->nodes[i].residual == value)) return true;
+    return false;
+}
+
+/* In inference a batch norm is a scale and a shift, which a convolution's weights can hold: where the backend computes the two in one, the
+ * batch norm's node does, and the value between them is never there. */
+static fut_status fold_norms(planner *p)
+{
+    for (int i = 0; i < p->graph->node_count; i++) {
+        const fut_node *node = &p->graph->nodes[i];
+        fut_plan_node *planned = &p->plan->nodes[i];
+        planned->folds = -1;
+        if (p->plan->training || node->kind != FUT_NODE_NORM_ACT || node->x == 0 || has_other_reader(p->graph, node->x, i)) continue;
+        int maker = maker_of(node->x);
+        if (p->graph->nodes[maker].kind != FUT_NODE_CONV) continue;
+        fut_conv_desc conv = conv_desc(p, &p->graph->nodes[maker]);
+        fut_norm_act_desc norm = norm_act_desc(p, node);
+        FUT_TRY(p->bk->conv_norm_act(p->bk, &conv, &norm, &planned->op));
+        if (!planned->op) continue;
+        planned->folds = maker;
+        p->plan->nodes[maker].is_folded = true;
+    }
+    return FUT_OK;
+}
+
+/* What a node's op reads as x. */
+static fut_value input_of(const planner *p, int index)
+{
+    int folds = p->plan->nodes[index].folds;
+    return p->graph->nodes[folds >= 0 ? folds : index].x;
+}
+
 static fut_status plan_op(planner *p, int index, fut_op **op_out)
 {
     const fut_node *node = &p->graph->nodes[index];
@@ -116,30 +182,11 @@ static fut_status plan_op(planner *p, int index, fut_op **op_out)
     fut_dtype dtype = fut_plan_dtype(p->graph, p->spec, node->x), real = p->spec->real;
     switch (node->kind) {
     case FUT_NODE_CONV: {
-        const fut_node_conv *c = &node->conv;
-        fut_conv_desc desc = {.x = x,
-                              .out_c = c->out_c,
-                              .kh = c->kernel,
-                              .kw = c->kernel,
-                              .stride = c->stride,
-                              .pad_top = c->pad_top,
-                              .pad_left = c->pad_left,
-                              .pad_bottom = c->pad_bottom,
-                              .pad_right = c->pad_right,
-                              .groups = c->groups,
-                              .dtype = dtype,
-                              .real = real,
-                              .need_dx = p->plan->training && node->x != 0};
+        fut_conv_desc desc = conv_desc(p, node);
         return bk->conv(bk, &desc, op_out);
     }
     case FUT_NODE_NORM_ACT: {
-        fut_norm_act_desc desc = {.x = x,
-                                  .eps = node->norm_act.eps,
-                                  .act = node->norm_act.act,
-                                  .residual = node->residual != FUT_VALUE_NONE,
-                                  .residual_after = node->norm_act.residual_after,
-                                  .dtype = dtype,
-                                  .real = real};
+        fut_norm_act_desc desc = norm_act_desc(p, node);
         return bk->norm_act(bk, &desc, op_out);
     }
     case FUT_NODE_SQUEEZE_EXCITE: {
@@ -173,7 +220,8 @@ static fut_status plan_ops(planner *p)
     int end = 2 * p->graph->node_count;
     for (int i = 0; i < p->graph->node_count; i++) {
         fut_op **op = &p->plan->nodes[i].op;
-        FUT_TRY(plan_op(p, i, op));
+        bool is_planned = *op || p->plan->nodes[i].is_folded;
+        if (!is_planned) FUT_TRY(plan_op(p, i, op));
         p->node[i].saved = p->node[i].scratch = p->node[i].late_scratch = NO_BUFFER;
         if (!*op) continue;
         p->node[i].scratch = new_scratch(p, (*op)->scratch_bytes, forward_time(i));
@@ -197,9 +245,13 @@ static void plan_values(planner *p)
     for (int i = 0; i < graph->node_count; i++) {
         const fut_node *node = &graph->nodes[i];
         bool embeddings = i + 1 == graph->node_count;
+        if (p->plan->nodes[i].is_folded) {
+            p->value[node->y] = NO_BUFFER;
+            continue;
+        }
         p->value[node->y] =
             embeddings ? CALLER_BUFFER : new_buffer(p, transient_region(p), value_bytes(p, node->y), forward_time(i), forward_time(i));
-        fut_value touched[3] = {node->x, node->residual, node->y};
+        fut_value touched[3] = {input_of(p, i), node->residual, node->y};
         for (int k = 0; k < 3; k++) {
             if (touched[k] == FUT_VALUE_NONE) continue;
             bool crosses = p->plan->training && backward_reads(node, touched[k]) && !is_made_again(p, touched[k]);
@@ -317,7 +369,7 @@ static void fill_places(planner *p)
         const fut_node *node = &p->graph->nodes[i];
         const struct node_buffers *b = &p->node[i];
         fut_plan_node *out = &plan->nodes[i];
-        out->x = place_of(p, p->value[node->x]);
+        out->x = place_of(p, p->value[input_of(p, i)]);
         out->residual = place_of(p, node->residual == FUT_VALUE_NONE ? NO_BUFFER : p->value[node->residual]);
         out->y = place_of(p, p->value[node->y]);
         out->saved = place_of(p, b->saved);
@@ -353,6 +405,7 @@ fut_status fut_plan_create(fut_backend *bk, const fut_net_spec *spec, const fut_
     p.plan->n = n;
     p.plan->training = training;
     p.plan->node_count = graph->node_count;
+    FUT_TRY_GOTO(fold_norms(&p), out);
     FUT_TRY_GOTO(plan_ops(&p), out);
     plan_values(&p);
     if (training) {

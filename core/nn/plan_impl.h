@@ -31,7 +31,9 @@ typedef struct fut_plan_sum {
 enum { FUT_PLAN_AGAIN_MAX = 4 };
 
 typedef struct fut_plan_node {
-    fut_op *op; /* NULL for immediate kernels: linear, flatten, unflatten */
+    fut_op *op;     /* NULL for immediate kernels: linear, flatten, unflatten */
+    int folds;      /* norm_act: the convolution that its op computes too, from that one's x; -1: none */
+    bool is_folded; /* such a convolution: there is nothing to run */
     fut_place x, residual, y, saved;
     fut_place scratch;
     fut_place late_x, late_residual, late_y; /* the same in backward */

@@ -266,6 +266,8 @@ typedef struct results {
 #include "tests/conformance/kernels_pairs_drawn.inc"
 #include "tests/conformance/kernels_planned.inc"
 
+#include "tests/conformance/kernels_folded.inc" /* after the cases of conv */
+
 #include "tests/conformance/kernels_device.inc"
 
 int main(void)

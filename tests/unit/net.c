@@ -33,15 +33,20 @@ static int teardown(void **state)
     return 0;
 }
 
-static fut_net *make_net_with(uint64_t seed, const fut_params *loss)
+static fut_net *make_net_on(fut_backend *backend, uint64_t seed, const fut_params *loss)
 {
     fut_net_spec spec = {.backbone = "tiny", .embedding = EMBEDDING, .size = SIZE, .dtype = FUT_F32, .real = FUT_F32, .loss = *loss};
     for (int c = 0; c < 3; c++)
         spec.mean[c] = spec.std[c] = 0.5;
     fut_net *net = NULL;
-    FUT_TEST_OK(fut_net_create(bk, &spec, &net));
+    FUT_TEST_OK(fut_net_create(backend, &spec, &net));
     FUT_TEST_OK(fut_net_init(net, seed));
     return net;
+}
+
+static fut_net *make_net_with(uint64_t seed, const fut_params *loss)
+{
+    return make_net_on(bk, seed, loss);
 }
 
 static fut_net *make_net(uint64_t seed)
@@ -297,6 +302,35 @@ static void statistics_take_one_update_a_step(void **state)
     fut_net_destroy(&net);
 }
 
+/* Where batch norm is folded into weights, they are made again after a step. */
+static void inference_follows_the_statistics(void **state)
+{
+    (void)state;
+    fut_backend *cpu = NULL;
+    float e[2][EMBEDDING];
+    FUT_TEST_OK(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &cpu));
+    fut_net *net[2] = {make_net(0), make_net_on(cpu, 0, &(fut_params){.n = 0})};
+    float *leaf = new_leaf(net[0]);
+    FUT_TEST_OK(fut_net_reserve(net[0], 1, IMAGES, true));
+    for (int step = 0; step < 2; step++) {
+        double apart = 0, norm = 0;
+        for (int i = 0; i < 2; i++)
+            FUT_TEST_OK(fut_net_forward_eval(net[i], 1, rgb[0], e[i]));
+        for (int k = 0; k < EMBEDDING; k++) {
+            apart += pow((double)e[1][k] - (double)e[0][k], 2);
+            norm += pow((double)e[0][k], 2);
+        }
+        assert_true(sqrt(apart / norm) < 1e-5);
+        shard_leaf(net[0], 0, IMAGES, leaf);
+        for (int i = 0; i < 2; i++)
+            FUT_TEST_OK(fut_net_update_stats(net[i], leaf, 1, &good_step));
+    }
+    fut_mem_free(leaf);
+    fut_net_destroy(&net[0]);
+    fut_net_destroy(&net[1]);
+    fut_backend_destroy(&cpu);
+}
+
 static void a_step_allocates_nothing(void **state)
 {
     (void)state;
@@ -426,6 +460,7 @@ int main(void)
         cmocka_unit_test(slots_do_not_disturb_each_other),
         cmocka_unit_test(a_leaf_keeps_what_the_loss_wrote),
         cmocka_unit_test(statistics_take_one_update_a_step),
+        cmocka_unit_test(inference_follows_the_statistics),
         cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(inference_treats_images_alone),
         cmocka_unit_test(memory_grows_with_slots_not_with_plans),

@@ -8,8 +8,9 @@
 typedef struct cpu_conv {
     fut_op op;
     const fut_cpu *cpu;
-    fut_cpu_conv_pass forward, backward_data, backward_weights; /* backward_data has no part if dx is not needed */
-    bool own_gradient;                                          /* then backward_weights has none, and this computes it: */
+    fut_cpu_conv_pass forward, backward_data,
+        backward_weights; /* backward_data has no part if dx is not needed, and in inference neither has one */
+    bool own_gradient;    /* then backward_weights has none, and this computes it: */
     fut_cpu_depthwise depthwise;
     void *forward_weights, *backward_data_weights; /* in kernel layout; NULL where the pass reads OIHW */
     bool shared_weights;                           /* both are one copy, owned as forward_weights */
@@ -30,7 +31,7 @@ static fut_status conv_forward(fut_op *op, const fut_op_args *args)
 {
     cpu_conv *conv = (cpu_conv *)op;
     const void *weights = conv->forward_weights ? conv->forward_weights : args->param[0];
-    return fut_cpu_conv_pass_run(&conv->forward, args->x, weights, args->y, args->scratch);
+    return fut_cpu_conv_pass_run(&conv->forward, args->x, weights, NULL, args->y, args->scratch);
 }
 
 static fut_status conv_backward_data(fut_op *op, const fut_op_args *args)
@@ -38,7 +39,7 @@ static fut_status conv_backward_data(fut_op *op, const fut_op_args *args)
     cpu_conv *conv = (cpu_conv *)op;
     const void *weights = conv->backward_data_weights ? conv->backward_data_weights : args->param[0];
     FUT_CHECK(conv->backward_data.part, FUT_ERR_INTERNAL, "conv: dx asked of a convolution planned without it");
-    return fut_cpu_conv_pass_run(&conv->backward_data, args->dx, weights, args->dy, args->scratch);
+    return fut_cpu_conv_pass_run(&conv->backward_data, args->dx, weights, NULL, args->dy, args->scratch);
 }
 
 static fut_status conv_backward_params(fut_op *op, const fut_op_args *args)
@@ -49,9 +50,9 @@ static fut_status conv_backward_params(fut_op *op, const fut_op_args *args)
         return FUT_OK;
     }
     if (fut_dnnl_conv_weights_plain(conv->backward_weights.part))
-        return fut_cpu_conv_pass_run(&conv->backward_weights, args->x, args->dparam[0], args->dy, args->scratch);
+        return fut_cpu_conv_pass_run(&conv->backward_weights, args->x, args->dparam[0], NULL, args->dy, args->scratch);
     void *blocked = (char *)args->scratch + conv->gradient_at;
-    FUT_TRY(fut_cpu_conv_pass_run(&conv->backward_weights, args->x, blocked, args->dy, args->scratch));
+    FUT_TRY(fut_cpu_conv_pass_run(&conv->backward_weights, args->x, blocked, NULL, args->dy, args->scratch));
     return fut_dnnl_conv_copy_weights(conv->backward_weights.part, blocked, args->dparam[0]);
 }
 
@@ -93,6 +94,7 @@ static fut_status plan_weights(cpu_conv *conv)
 static size_t gradient_scratch(cpu_conv *conv)
 {
     if (conv->own_gradient) return fut_cpu_depthwise_scratch_bytes(&conv->depthwise);
+    if (!conv->backward_weights.part) return 0;
     size_t bytes = conv->backward_weights.scratch_bytes;
     if (fut_dnnl_conv_weights_plain(conv->backward_weights.part)) return bytes;
     conv->gradient_at = fut_cpu_aligned(bytes);
@@ -112,9 +114,10 @@ static void plan_scratch(cpu_conv *conv)
 
 static fut_status plan_gradient(fut_backend *bk, const fut_conv_desc *desc, cpu_conv *conv)
 {
+    if (desc->inference) return FUT_OK;
     conv->own_gradient = fut_cpu_depthwise_has(desc);
     if (conv->own_gradient) return fut_cpu_depthwise_init(bk, desc, &conv->depthwise);
-    return fut_cpu_conv_pass_create(conv->cpu, FUT_DNNL_BACKWARD_WEIGHTS, desc, &conv->backward_weights);
+    return fut_cpu_conv_pass_create(conv->cpu, FUT_DNNL_BACKWARD_WEIGHTS, desc, NULL, &conv->backward_weights);
 }
 
 static fut_status check_desc(const fut_backend *bk, const fut_conv_desc *d)
@@ -132,14 +135,16 @@ fut_status fut_cpu_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op **op_
     FUT_TRY(FUT_NEW(&conv));
     conv->op.ops = &conv_ops;
     conv->cpu = cpu;
-    FUT_TRY_GOTO(fut_cpu_conv_pass_create(cpu, FUT_DNNL_FORWARD, desc, &conv->forward), out);
-    if (desc->need_dx) FUT_TRY_GOTO(fut_cpu_conv_pass_create(cpu, FUT_DNNL_BACKWARD_DATA, desc, &conv->backward_data), out);
+    FUT_TRY_GOTO(fut_cpu_conv_pass_create(cpu, FUT_DNNL_FORWARD, desc, NULL, &conv->forward), out);
+    if (desc->need_dx) FUT_TRY_GOTO(fut_cpu_conv_pass_create(cpu, FUT_DNNL_BACKWARD_DATA, desc, NULL, &conv->backward_data), out);
     FUT_TRY_GOTO(plan_gradient(bk, desc, conv), out);
     FUT_TRY_GOTO(plan_weights(conv), out);
     plan_scratch(conv);
     (void)snprintf(conv->impl, sizeof conv->impl, "%s | %s | %s", fut_dnnl_conv_impl(conv->forward.part),
                    conv->backward_data.part ? fut_dnnl_conv_impl(conv->backward_data.part) : "-",
-                   conv->own_gradient ? cpu->simd->isa : fut_dnnl_conv_impl(conv->backward_weights.part));
+                   conv->own_gradient            ? cpu->simd->isa
+                   : conv->backward_weights.part ? fut_dnnl_conv_impl(conv->backward_weights.part)
+                                                 : "-");
     conv->op.impl = conv->impl;
     *op_out = &conv->op;
     conv = NULL;

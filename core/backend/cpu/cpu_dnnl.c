@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
+#include <string.h>
 
 struct fut_dnnl {
     dnnl_engine_t engine;
@@ -13,7 +14,7 @@ struct fut_dnnl {
     int threads;
 };
 
-enum { ARG_X, ARG_WEIGHTS, ARG_Y, ARG_SCRATCH, ARGS };
+enum { ARG_X, ARG_WEIGHTS, ARG_Y, ARG_SCRATCH, ARG_BIAS, ARG_SLOPE, ARG_RESIDUAL, ARGS };
 
 struct fut_dnnl_conv {
     fut_dnnl *dnnl;
@@ -150,21 +151,31 @@ int64_t fut_dnnl_conv_part(const fut_dnnl *dnnl, const fut_conv_desc *desc)
     return part;
 }
 
-/* Primitive descriptors want the forward's as a hint; a pass makes its own. */
+/* One value a channel, f32. */
+static fut_status channel_layout(int64_t channels, dnnl_memory_desc_t *layout_out)
+{
+    const dnnl_dims_t dims = {channels};
+    FUT_DNNL(dnnl_memory_desc_init_by_tag(layout_out, 1, dims, dnnl_f32, dnnl_a));
+    return FUT_OK;
+}
+
+/* Primitive descriptors want the forward's as a hint; a pass makes its own. attr: with a tail or without; only a forward has_bias. */
 static fut_status describe_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, dnnl_alg_kind_t algorithm,
-                                const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
+                                bool has_bias, const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint,
+                                dnnl_primitive_desc_t *description_out)
 {
     const dnnl_dims_t strides = {d->stride, d->stride}, before = {d->pad_top, d->pad_left}, after = {d->pad_bottom, d->pad_right};
-    dnnl_memory_desc_t x, y, weights;
+    dnnl_memory_desc_t x, y, weights, bias;
     dnnl_convolution_desc_t conv;
     FUT_TRY(activation_layout(d->x, d->dtype, lanes, &x));
     FUT_TRY(activation_layout(shape_out(d), d->dtype, lanes, &y));
+    FUT_TRY(channel_layout(d->out_c, &bias));
     bool half = d->dtype == FUT_BF16 && pass != FUT_DNNL_BACKWARD_WEIGHTS;
     FUT_TRY(weight_layout(d, half ? dnnl_bf16 : dnnl_f32, false, &weights));
     switch (pass) {
     case FUT_DNNL_FORWARD:
-        FUT_DNNL(
-            dnnl_convolution_forward_desc_init(&conv, dnnl_forward_training, algorithm, &x, &weights, NULL, &y, strides, before, after));
+        FUT_DNNL(dnnl_convolution_forward_desc_init(&conv, dnnl_forward_training, algorithm, &x, &weights, has_bias ? &bias : NULL, &y,
+                                                    strides, before, after));
         break;
     case FUT_DNNL_BACKWARD_DATA:
         FUT_DNNL(dnnl_convolution_backward_data_desc_init(&conv, algorithm, &x, &weights, &y, strides, before, after));
@@ -174,17 +185,18 @@ static fut_status describe_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_co
         break;
     }
     dnnl_status_t status = dnnl_primitive_desc_create(description_out, &conv, attr, dnnl->engine, hint);
-    if (status == dnnl_unimplemented && algorithm == dnnl_convolution_winograd) return FUT_OK; /* the caller takes the direct one */
+    if (status == dnnl_unimplemented) return FUT_OK; /* the caller knows what else to try */
     return status == dnnl_success ? FUT_OK : dnnl_fail(status, "this convolution");
 }
 
-static fut_status choose_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, const_dnnl_primitive_attr_t attr,
-                              const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
+/* *description_out stays NULL where there is none. */
+static fut_status choose_pass(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *d, int lanes, bool has_bias,
+                              const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description_out)
 {
     if (winograd_pays(d, shape_out(d)))
-        FUT_TRY(describe_pass(dnnl, pass, d, lanes, dnnl_convolution_winograd, attr, hint, description_out));
+        FUT_TRY(describe_pass(dnnl, pass, d, lanes, dnnl_convolution_winograd, has_bias, attr, hint, description_out));
     if (*description_out) return FUT_OK;
-    return describe_pass(dnnl, pass, d, lanes, dnnl_convolution_direct, attr, hint, description_out);
+    return describe_pass(dnnl, pass, d, lanes, dnnl_convolution_direct, has_bias, attr, hint, description_out);
 }
 
 static fut_status add_arg(fut_dnnl_conv *conv, int slot, int id, const dnnl_memory_desc_t *layout)
@@ -209,7 +221,39 @@ static fut_status create_copy(fut_dnnl_conv *conv, const fut_conv_desc *d)
     return FUT_OK;
 }
 
-static fut_status fill_conv(fut_dnnl_conv *conv, fut_dnnl_pass pass, const fut_conv_desc *d, const_dnnl_primitive_desc_t description)
+/* Where a tail's operations stand among the post-ops: bias is none of them. */
+static int place_of_act(const fut_dnnl_tail *tail)
+{
+    return tail->residual && !tail->residual_after ? 1 : 0;
+}
+
+static int place_of_residual(const fut_dnnl_tail *tail)
+{
+    return tail->residual_after && tail->act != FUT_ACT_NONE ? 1 : 0;
+}
+
+static fut_status add_tail_args(fut_dnnl_conv *conv, const fut_conv_desc *d, const fut_dnnl_tail *tail, const dnnl_memory_desc_t *y)
+{
+    dnnl_memory_desc_t bias, slope;
+    const dnnl_dims_t channels = {1, d->out_c, 1, 1};
+    FUT_TRY(channel_layout(d->out_c, &bias));
+    FUT_TRY(add_arg(conv, ARG_BIAS, DNNL_ARG_BIAS, &bias));
+    if (tail->residual) FUT_TRY(add_arg(conv, ARG_RESIDUAL, DNNL_ARG_ATTR_MULTIPLE_POST_OP(place_of_residual(tail)) | DNNL_ARG_SRC_1, y));
+    if (tail->act != FUT_ACT_PRELU) return FUT_OK;
+    FUT_DNNL(dnnl_memory_desc_init_by_tag(&slope, 4, channels, dnnl_f32, dnnl_nchw));
+    return add_arg(conv, ARG_SLOPE, DNNL_ARG_ATTR_MULTIPLE_POST_OP(place_of_act(tail)) | DNNL_ARG_WEIGHTS, &slope);
+}
+
+/* Borrowed from the description, or from what owns it. */
+static fut_status impl_of(const_dnnl_primitive_desc_t description, const char **impl_out)
+{
+    FUT_DNNL(dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, (void *)impl_out));
+    return FUT_OK;
+}
+
+/* tail: NULL, or a forward's. */
+static fut_status fill_conv(fut_dnnl_conv *conv, fut_dnnl_pass pass, const fut_conv_desc *d, const fut_dnnl_tail *tail,
+                            const_dnnl_primitive_desc_t description)
 {
     static const struct pass_args {
         dnnl_query_t x, weights, y;
@@ -237,11 +281,84 @@ static fut_status fill_conv(fut_dnnl_conv *conv, fut_dnnl_pass pass, const fut_c
     FUT_TRY(add_arg(conv, ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch));
     const_dnnl_primitive_desc_t own = NULL; /* lives as long as the primitive, and so does its text */
     FUT_DNNL(dnnl_primitive_get_primitive_desc(conv->primitive, &own));
-    FUT_DNNL(dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, (void *)&conv->impl));
+    FUT_TRY(impl_of(own, &conv->impl));
+    if (tail) FUT_TRY(add_tail_args(conv, d, tail, dnnl_primitive_desc_query_md(description, p->y, 0)));
     return create_copy(conv, d);
 }
 
-fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *desc, int lanes, fut_dnnl_conv **conv_out)
+static fut_status create_attr(dnnl_primitive_attr_t *attr_out)
+{
+    FUT_DNNL(dnnl_primitive_attr_create(attr_out));
+    FUT_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attr_out, dnnl_scratchpad_mode_user));
+    return FUT_OK;
+}
+
+static fut_status append_act(dnnl_post_ops_t ops, fut_act_kind act)
+{
+    enum { EACH_CHANNEL = 1 << 1, CEILING = 6 };
+    switch (act) {
+    case FUT_ACT_RELU:
+        FUT_DNNL(dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0));
+        break;
+    case FUT_ACT_RELU6:
+        FUT_DNNL(dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, 0, CEILING));
+        break;
+    case FUT_ACT_SILU:
+        FUT_DNNL(dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1, 0));
+        break;
+    case FUT_ACT_PRELU:
+        FUT_DNNL(dnnl_post_ops_append_prelu(ops, EACH_CHANNEL));
+        break;
+    case FUT_ACT_NONE:
+        break;
+    }
+    return FUT_OK;
+}
+
+static fut_status append_tail(dnnl_post_ops_t ops, const fut_conv_desc *d, int lanes, const fut_dnnl_tail *tail)
+{
+    dnnl_memory_desc_t y;
+    FUT_TRY(activation_layout(shape_out(d), d->dtype, lanes, &y));
+    if (!tail->residual || tail->residual_after) FUT_TRY(append_act(ops, tail->act));
+    if (tail->residual) FUT_DNNL(dnnl_post_ops_append_binary(ops, dnnl_binary_add, &y));
+    return tail->residual && !tail->residual_after ? append_act(ops, tail->act) : FUT_OK;
+}
+
+/* attr copies the post-ops. */
+static fut_status set_tail(dnnl_primitive_attr_t attr, const fut_conv_desc *d, int lanes, const fut_dnnl_tail *tail)
+{
+    dnnl_post_ops_t ops = NULL;
+    FUT_DNNL(dnnl_post_ops_create(&ops));
+    fut_status st = append_tail(ops, d, lanes, tail);
+    dnnl_status_t status = st == FUT_OK ? dnnl_primitive_attr_set_post_ops(attr, ops) : dnnl_success;
+    dnnl_post_ops_destroy(ops);
+    FUT_TRY(st);
+    FUT_DNNL(status);
+    return FUT_OK;
+}
+
+/* From a forward's description to that with a tail, or NULL where that would be by another implementation. */
+static fut_status describe_tail(fut_dnnl *dnnl, const fut_conv_desc *d, int lanes, const fut_dnnl_tail *tail, dnnl_primitive_attr_t attr,
+                                dnnl_primitive_desc_t *description)
+{
+    fut_status st = FUT_OK;
+    dnnl_primitive_desc_t with = NULL;
+    const char *impl_with = "", *impl_without = "";
+    FUT_TRY_GOTO(set_tail(attr, d, lanes, tail), out);
+    FUT_TRY_GOTO(choose_pass(dnnl, FUT_DNNL_FORWARD, d, lanes, true, attr, NULL, &with), out);
+    if (with) FUT_TRY_GOTO(impl_of(with, &impl_with), out);
+    FUT_TRY_GOTO(impl_of(*description, &impl_without), out);
+    bool alike = strcmp(impl_with, impl_without) == 0;
+    dnnl_primitive_desc_destroy(*description);
+    *description = alike ? with : NULL;
+    if (alike) with = NULL;
+out:
+    if (with) dnnl_primitive_desc_destroy(with);
+    return st;
+}
+
+fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *desc, int lanes, const fut_dnnl_tail *tail,
+                                fut_dnnl_conv **conv_out)
 {
     fut_status st = FUT_OK;
     fut_dnnl_conv *conv = NULL;
@@ -250,13 +367,14 @@ fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_co
     omp_set_num_threads(dnnl->threads);
     FUT_TRY_GOTO(FUT_NEW(&conv), out);
     conv->dnnl = dnnl;
-    FUT_CHECK_GOTO(dnnl_primitive_attr_create(&attr) == dnnl_success &&
-                       dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success,
-                   FUT_ERR_NO_MEMORY, out, "oneDNN cannot make primitive attributes");
+    FUT_TRY_GOTO(create_attr(&attr), out);
     if (pass != FUT_DNNL_FORWARD)
-        FUT_TRY_GOTO(describe_pass(dnnl, FUT_DNNL_FORWARD, desc, lanes, dnnl_convolution_direct, attr, NULL, &forward), out);
-    FUT_TRY_GOTO(choose_pass(dnnl, pass, desc, lanes, attr, forward, &description), out);
-    FUT_TRY_GOTO(fill_conv(conv, pass, desc, description), out);
+        FUT_TRY_GOTO(describe_pass(dnnl, FUT_DNNL_FORWARD, desc, lanes, dnnl_convolution_direct, false, attr, NULL, &forward), out);
+    FUT_TRY_GOTO(choose_pass(dnnl, pass, desc, lanes, false, attr, forward, &description), out);
+    FUT_CHECK_GOTO(description, FUT_ERR_UNSUPPORTED, out, "oneDNN does not implement this convolution on this processor");
+    if (tail) FUT_TRY_GOTO(describe_tail(dnnl, desc, lanes, tail, attr, &description), out);
+    if (!description) goto out;
+    FUT_TRY_GOTO(fill_conv(conv, pass, desc, tail, description), out);
     *conv_out = conv;
     conv = NULL;
 out:
@@ -334,13 +452,23 @@ fut_status fut_dnnl_conv_copy_weights(fut_dnnl_conv *conv, const void *from, voi
     return FUT_OK;
 }
 
-fut_status fut_dnnl_conv_run(fut_dnnl_conv *conv, const void *x, const void *weights, const void *y, void *scratch)
+fut_status fut_dnnl_conv_run(fut_dnnl_conv *conv, const void *x, const void *weights, const fut_dnnl_tail_args *tail, const void *y,
+                             void *scratch)
 {
+    const void *data[ARGS] = {[ARG_X] = x, [ARG_WEIGHTS] = weights, [ARG_Y] = y, [ARG_SCRATCH] = scratch};
+    dnnl_exec_arg_t args[ARGS];
+    int count = 0;
+    if (tail) {
+        data[ARG_BIAS] = tail->bias;
+        data[ARG_SLOPE] = tail->slope;
+        data[ARG_RESIDUAL] = tail->residual;
+    }
     omp_set_num_threads(conv->dnnl->threads);
-    FUT_TRY(point(conv->args[ARG_X].memory, x));
-    FUT_TRY(point(conv->args[ARG_WEIGHTS].memory, weights));
-    FUT_TRY(point(conv->args[ARG_Y].memory, y));
-    FUT_TRY(point(conv->args[ARG_SCRATCH].memory, scratch));
-    FUT_DNNL(dnnl_primitive_execute(conv->primitive, conv->dnnl->stream, ARGS, conv->args));
+    for (int i = 0; i < ARGS; i++) {
+        if (!conv->args[i].memory) continue; /* an operand that the pass has not */
+        FUT_TRY(point(conv->args[i].memory, data[i]));
+        args[count++] = conv->args[i];
+    }
+    FUT_DNNL(dnnl_primitive_execute(conv->primitive, conv->dnnl->stream, count, args));
     return FUT_OK;
 }

@@ -23,9 +23,20 @@ void fut_dnnl_destroy(fut_dnnl **dnnl);
 /* "oneDNN 2.6.3" into text [size]. */
 void fut_dnnl_version(char *text, size_t size);
 
+/* What inference does to a convolution's output while it is in registers: bias, activation, residual (as in fut_norm_act_desc). */
+typedef struct fut_dnnl_tail {
+    fut_act_kind act;
+    bool residual, residual_after;
+} fut_dnnl_tail;
+/* bias [out_c] f32; slope [out_c] f32 of PRELU; residual laid out as y. */
+typedef struct fut_dnnl_tail_args {
+    const void *bias, *slope, *residual;
+} fut_dnnl_tail_args;
+
 /* Plan one pass. Activations have blocks of `lanes` channels, or are plain NCHW where they have 3; weights take the layout oneDNN likes.
+ * tail: of a FORWARD, or NULL; *conv_out is NULL where oneDNN would compute the convolution by another, slower implementation with it.
  * Errors: FUT_ERR_UNSUPPORTED if oneDNN has no such convolution. */
-fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *desc, int lanes,
+fut_status fut_dnnl_conv_create(fut_dnnl *dnnl, fut_dnnl_pass pass, const fut_conv_desc *desc, int lanes, const fut_dnnl_tail *tail,
                                 fut_dnnl_conv **conv_out) FUT_MUST_CHECK;
 void fut_dnnl_conv_destroy(fut_dnnl_conv **conv);
 /* Borrowed from the pass. */
@@ -43,7 +54,8 @@ bool fut_dnnl_conv_same_weights(const fut_dnnl_conv *a, const fut_dnnl_conv *b);
 
 /* Copy weights between OIHW f32 and the pass's layout: in for FORWARD and BACKWARD_DATA, out for BACKWARD_WEIGHTS. */
 fut_status fut_dnnl_conv_copy_weights(fut_dnnl_conv *conv, const void *from, void *to) FUT_MUST_CHECK;
-/* Run the pass on x (or dx), weights (or their gradient), y (or dy). Allocates nothing. */
-fut_status fut_dnnl_conv_run(fut_dnnl_conv *conv, const void *x, const void *weights, const void *y, void *scratch) FUT_MUST_CHECK;
+/* Run the pass on x (or dx), weights (or their gradient), y (or dy). tail: NULL of a pass without. Allocates nothing. */
+fut_status fut_dnnl_conv_run(fut_dnnl_conv *conv, const void *x, const void *weights, const fut_dnnl_tail_args *tail, const void *y,
+                             void *scratch) FUT_MUST_CHECK;
 
 #endif

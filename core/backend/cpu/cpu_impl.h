@@ -70,12 +70,13 @@ typedef struct fut_cpu_conv_pass {
     size_t scratch_bytes;
     size_t sum_at; /* in scratch, of a part's weight gradient; 0 where there is one part */
 } fut_cpu_conv_pass;
-fut_status fut_cpu_conv_pass_create(const fut_cpu *cpu, fut_dnnl_pass kind, const fut_conv_desc *desc,
+/* tail: a forward's, of inference, or NULL; it has no part where oneDNN is better off without the tail. */
+fut_status fut_cpu_conv_pass_create(const fut_cpu *cpu, fut_dnnl_pass kind, const fut_conv_desc *desc, const fut_dnnl_tail *tail,
                                     fut_cpu_conv_pass *pass_out) FUT_MUST_CHECK;
 void fut_cpu_conv_pass_destroy(fut_cpu_conv_pass *pass);
-/* As fut_dnnl_conv_run. */
-fut_status fut_cpu_conv_pass_run(const fut_cpu_conv_pass *pass, const void *x, const void *weights, const void *y,
-                                 void *scratch) FUT_MUST_CHECK;
+/* As fut_dnnl_conv_run; tail: of a pass that was made with one, else NULL. */
+fut_status fut_cpu_conv_pass_run(const fut_cpu_conv_pass *pass, const void *x, const void *weights, const fut_dnnl_tail_args *tail,
+                                 const void *y, void *scratch) FUT_MUST_CHECK;
 /* `bytes`, up to the next line of memory. */
 static inline size_t fut_cpu_aligned(size_t bytes)
 {
