@@ -2,7 +2,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/mem.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -143,7 +142,7 @@ fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *count
                                 const char *what)
 {
     enter(comm, what, FUT_FLIGHT_NOBODY, bytes_of(counts[comm->rank], dtype));
-    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, NULL, what));
+    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, what));
 }
 
 static int64_t bytes_of_messages(const fut_message *messages, int n, fut_dtype dtype)
@@ -212,13 +211,6 @@ fut_status fut_comm_exchange_begin(fut_comm *comm, const fut_message *send, int 
     return leave(comm, comm->ops->exchange(comm, send, n_send, recv, n_recv, dtype, transfer, what));
 }
 
-fut_status fut_comm_all_gatherv_begin(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                      fut_transfer *transfer, const char *what)
-{
-    enter_begin(comm, what, bytes_of(counts[comm->rank], dtype));
-    return leave(comm, comm->ops->all_gatherv(comm, data, counts, offsets, dtype, transfer, what));
-}
-
 fut_status fut_transfer_test(fut_comm *comm, fut_transfer *transfer, bool *done_out, const char *what)
 {
     *done_out = true;
@@ -242,21 +234,22 @@ typedef struct verdict {
     char message[AGREE_TEXT_MAX];
 } verdict;
 
-/* The status of every rank into all_out [size]. */
-static fut_status gather_statuses(fut_comm *comm, fut_status st, int64_t *all_out)
+/* The lowest rank that failed, or the size where none did. In every round a rank knows of twice as many ranks; that it hears of some of
+ * them twice does no harm to the least. */
+static fut_status find_speaker(fut_comm *comm, fut_status st, int64_t *speaker_out)
 {
-    fut_status result = FUT_OK;
-    int64_t *counts = NULL;
-    FUT_TRY(FUT_NEW_ARRAY(2 * comm->size, &counts));
-    int64_t *offsets = counts + comm->size;
-    for (int r = 0; r < comm->size; r++) {
-        counts[r] = 1;
-        offsets[r] = r;
+    int size = comm->size;
+    int64_t lowest = st == FUT_OK ? size : comm->rank;
+    for (int distance = 1; distance < size; distance *= 2) {
+        int64_t mine = lowest;
+        int64_t theirs = size;
+        fut_message send = {.peer = (comm->rank + distance) % size, .count = 1, .data = &mine};
+        fut_message recv = {.peer = (comm->rank + size - distance) % size, .count = 1, .data = &theirs};
+        FUT_TRY(fut_comm_exchange(comm, &send, 1, &recv, 1, FUT_I64, "agreement"));
+        if (theirs < lowest) lowest = theirs;
     }
-    all_out[comm->rank] = st;
-    result = fut_comm_all_gatherv(comm, all_out, counts, offsets, FUT_I64, "agreement");
-    fut_mem_free(counts);
-    return result;
+    *speaker_out = lowest;
+    return FUT_OK;
 }
 
 /* The error of rank `speaker`, with its message, on every rank. */
@@ -277,18 +270,11 @@ static fut_status adopt_error(fut_comm *comm, int speaker, fut_status st, fut_st
 fut_status fut_comm_agree(fut_comm *comm, fut_status st)
 {
     fut_status agreed = st;
-    fut_status result = FUT_OK;
-    int64_t *all = NULL;
-    int speaker = 0;
+    int64_t speaker = 0;
     comm->agreed = FUT_OK;
     if (comm->size > 1) {
-        FUT_TRY(FUT_NEW_ARRAY(comm->size, &all));
-        result = gather_statuses(comm, st, all);
-        while (result == FUT_OK && speaker < comm->size && all[speaker] == FUT_OK)
-            speaker++;
-        if (result == FUT_OK && speaker < comm->size) result = adopt_error(comm, speaker, st, &agreed);
-        fut_mem_free(all);
-        FUT_TRY(result);
+        FUT_TRY(find_speaker(comm, st, &speaker));
+        if (speaker < comm->size) FUT_TRY(adopt_error(comm, (int)speaker, st, &agreed));
     }
     comm->agreed = agreed;
     return agreed;

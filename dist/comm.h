@@ -41,9 +41,8 @@ typedef struct fut_comm_ops {
     fut_status (*reduce_scatter_sum)(fut_comm *comm, const void *data, const int64_t *counts, void *part_out, fut_dtype dtype,
                                      const char *what);
     fut_status (*broadcast)(fut_comm *comm, void *data, int64_t count, fut_dtype dtype, int root, const char *what);
+    fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype, const char *what);
     /* transfer: do not wait, it is waited for later; NULL: wait. */
-    fut_status (*all_gatherv)(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                              fut_transfer *transfer, const char *what);
     fut_status (*exchange)(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                            fut_transfer *transfer, const char *what);
     /* All NULL where no call waits, which needs no transfers. */
@@ -112,9 +111,9 @@ fut_status fut_comm_all_gatherv(fut_comm *comm, void *data, const int64_t *count
 fut_status fut_comm_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                              const char *what) FUT_MUST_CHECK;
 
-/* The last two without the wait: begin starts the messages, whose memory is theirs until test says that they are done, which never waits,
- * or wait returns. A transfer carries one such call at a time, of at most `messages` sends and receives (a gather has 2 (size - 1)), and
- * then may begin another. Messages match in the order of their beginnings within a channel, so the ranks begin a channel's calls in one
+/* The last one without the wait: begin starts the messages, whose memory is theirs until test says that they are done, which never waits,
+ * or wait returns. A transfer carries one such call at a time, of at most `messages` sends and receives, and then may begin
+ * another. Messages match in the order of their beginnings within a channel, so the ranks begin a channel's calls in one
  * order; channels know nothing of each other. A communicator whose calls never wait has no transfers: NULL, which all of these take, and
  * which is done as soon as it has begun. begin, test and wait allocate nothing. */
 /* A channel of its own; the ranks ask for theirs in one order. Not collective. Errors: FUT_ERR_INTERNAL (there are no more). */
@@ -124,8 +123,6 @@ fut_status fut_transfer_create(fut_comm *comm, int channel, int messages, fut_tr
 void fut_transfer_destroy(fut_comm *comm, fut_transfer **transfer);
 fut_status fut_comm_exchange_begin(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv,
                                    fut_dtype dtype, fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
-fut_status fut_comm_all_gatherv_begin(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                      fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
 fut_status fut_transfer_test(fut_comm *comm, fut_transfer *transfer, bool *done_out, const char *what) FUT_MUST_CHECK;
 fut_status fut_transfer_wait(fut_comm *comm, fut_transfer *transfer, const char *what) FUT_MUST_CHECK;
 
@@ -146,7 +143,8 @@ typedef struct fut_patience {
 fut_status fut_comm_be_patient(fut_comm *comm, fut_patience *patience, const char *what) FUT_MUST_CHECK;
 
 /* Agreement at a phase boundary, over a communicator of the host: FUT_OK where every rank brings FUT_OK, else the error of the lowest rank
- * that failed, with its message, so that every rank returns the same error with the same trail. */
+ * that failed, with its message, so that every rank returns the same error with the same trail. ceil(log2 W) messages of one number a
+ * rank; only after a failure one broadcast more. */
 fut_status fut_comm_agree(fut_comm *comm, fut_status st) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -234,24 +234,52 @@ static fut_status mpi_exchange(fut_comm *comm, const fut_message *send, int n_se
     return close_transfer(c, transfer, what);
 }
 
-/* By messages rather than MPI_Iallgatherv, whose displacements are int. */
+/* Parts of ranks, as of an all-gather. */
+typedef struct parts {
+    char *data;
+    const int64_t *counts, *offsets;
+    fut_dtype dtype;
+} parts;
+
+/* The parts of n ranks from `first` on, past the last rank from 0 again: one message for all that lie side by side. */
+static fut_status start_parts(comm_mpi *c, const parts *p, int first, int n, int peer, bool sending, const char *what)
+{
+    int size = c->base.size;
+    for (int i = 0; i < n;) {
+        int r = (first + i) % size;
+        fut_message m = {.peer = peer, .count = p->counts[r], .data = p->data + (size_t)p->offsets[r] * fut_dtype_size(p->dtype)};
+        for (i++; i < n; i++) {
+            int next = (first + i) % size;
+            if (p->offsets[next] != p->offsets[r] + m.count || m.count + p->counts[next] > CHUNK) break;
+            m.count += p->counts[next];
+        }
+        FUT_TRY(start_message(c, &c->own, &m, sending, p->dtype, what));
+    }
+    return FUT_OK;
+}
+
+/* Every round a rank has the parts of twice as many ranks. Ranks in a number that is a power of two pair up, the nearest first, so that the
+ * first rounds stay inside a node; others pass on what they have to the rank so far below. By messages rather than MPI_Iallgatherv, whose
+ * displacements are int. */
 static fut_status mpi_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                  fut_transfer *transfer, const char *what)
+                                  const char *what)
 {
     comm_mpi *c = (comm_mpi *)comm;
-    fut_transfer *t = NULL;
-    size_t width = fut_dtype_size(dtype);
-    int peers = comm->size - 1;
-    FUT_TRY(open_transfer(c, transfer, 2 * peers, &t, what));
-    fut_message mine = {.count = counts[comm->rank], .data = (char *)data + (size_t)offsets[comm->rank] * width};
-    for (int i = 0; i < peers; i++) {
-        int r = (comm->rank + 1 + i) % comm->size;
-        fut_message theirs = {.peer = r, .count = counts[r], .data = (char *)data + (size_t)offsets[r] * width};
-        mine.peer = r;
-        FUT_TRY(start_message(c, t, &theirs, false, dtype, what));
-        FUT_TRY(start_message(c, t, &mine, true, dtype, what));
+    parts p = {.data = data, .counts = counts, .offsets = offsets, .dtype = dtype};
+    int rank = comm->rank;
+    int size = comm->size;
+    bool in_pairs = (size & (size - 1)) == 0;
+    for (int have = 1; have < size; have *= 2) {
+        int to = in_pairs ? rank ^ have : (rank + size - have) % size;
+        int from = in_pairs ? rank ^ have : (rank + have) % size;
+        int n = have < size - have ? have : size - have;
+        fut_transfer *own = NULL;
+        FUT_TRY(open_transfer(c, NULL, 2 * size, &own, what));
+        FUT_TRY(start_parts(c, &p, in_pairs ? from / have * have : from, n, from, false, what));
+        FUT_TRY(start_parts(c, &p, in_pairs ? rank / have * have : rank, n, to, true, what));
+        FUT_TRY(close_transfer(c, NULL, what));
     }
-    return close_transfer(c, transfer, what);
+    return FUT_OK;
 }
 
 static fut_status mpi_barrier(fut_comm *comm, const char *what)
@@ -334,17 +362,28 @@ static void find_place(place *out)
     (void)close(fd);
 }
 
+static fut_status gather_places(comm_mpi *c)
+{
+    int64_t *counts = NULL;
+    FUT_TRY(FUT_NEW_ARRAY(2 * c->base.size, &counts));
+    int64_t *offsets = counts + c->base.size;
+    for (int r = 0; r < c->base.size; r++) {
+        counts[r] = sizeof(place);
+        offsets[r] = r * (int64_t)sizeof(place);
+    }
+    fut_status st = mpi_all_gatherv(&c->base, c->places, counts, offsets, FUT_U8, "places of ranks");
+    fut_mem_free(counts);
+    return st;
+}
+
 /* Places of all ranks; my place among those of my node. */
 static fut_status exchange_places(comm_mpi *c)
 {
-    place mine;
-    MPI_Request request;
-    find_place(&mine);
-    FUT_MPI(MPI_Iallgather(&mine, (int)sizeof mine, MPI_BYTE, c->places, (int)sizeof mine, MPI_BYTE, c->world, &request),
-            "places of ranks");
-    FUT_TRY(wait_all(c, 1, &request, NULL, "places of ranks"));
+    place *mine = &c->places[c->base.rank];
+    find_place(mine);
+    FUT_TRY(gather_places(c));
     for (int r = 0; r < c->base.size; r++) {
-        if (strcmp(c->places[r].node, mine.node) != 0) continue;
+        if (strcmp(c->places[r].node, mine->node) != 0) continue;
         c->base.local_rank += r < c->base.rank;
         c->base.local_size++;
     }

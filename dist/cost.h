@@ -3,10 +3,14 @@
  *
  * W ranks, rank r of them; c_r: what r holds of a vector of n elements of w bytes, c_0 + ... + c_(W-1) = n.
  *
- *   gather   W - 1 messages, (W - 1) c_r w bytes
- *   tree     a bucket: k_r (W - 1) messages, k_r (n - c_r) w bytes to the ranks that complete it, then a gather of the parts;
- *            k_r: nodes of the tree that r holds, 1 where shards = W or where both are powers of two, at most 2 log2(shards / W) + 2
- *   order    as MPI broadcasts little: a binomial tree of W - 1 messages in ceil(log2 W) rounds */
+ *   gather   log2 W messages, (W - 1) c w bytes where all c are alike; W no power of two: ceil(log2 W) messages, and one more where the
+ *            parts sent go past the last rank
+ *   tree     a bucket: 2 p messages, 2 (1 - 2^-p) n w bytes in p pairings, p as often as 2 divides W (0 where ranks hold several nodes);
+ *            then among q = W / 2^p groups (k_r + 1) (q - 1) messages, (k_r (m - m / q) + (q - 1) m / q) w bytes with m = n / 2^p;
+ *            k_r: nodes of the tree that r holds, 1 where p > 0, at most 2 log2(shards / W) + 2
+ *   order    as MPI broadcasts little: a binomial tree of W - 1 messages in ceil(log2 W) rounds
+ *
+ * So rank 0, like any other, sends O(log W) messages a step where W is a power of two and shards / W too, else O(W / 2^p) a bucket. */
 #ifndef FUT_DIST_COST_H
 #define FUT_DIST_COST_H
 
@@ -52,7 +56,7 @@ typedef struct fut_network {
 } fut_network;
 
 /* What takes the time of an operation. */
-typedef enum fut_cost_bound { FUT_COST_MESSAGES, FUT_COST_NODE, FUT_COST_BETWEEN, FUT_COST_BOUNDS } fut_cost_bound;
+typedef enum fut_cost_bound { FUT_COST_LATENCY, FUT_COST_MEMORY, FUT_COST_NODE, FUT_COST_BETWEEN, FUT_COST_BOUNDS } fut_cost_bound;
 extern const char *const fut_cost_bound_names[FUT_COST_BOUNDS];
 
 typedef struct fut_cost {
@@ -60,16 +64,21 @@ typedef struct fut_cost {
     fut_cost_bound bound;
 } fut_cost;
 
-/* Every rank sends to every other `messages` messages of `bytes` in all, at once. With g ranks a node the slowest of
- *   messages   messages ((g - 1) node.message + (W - g) between.message)
- *   node       (g - 1) bytes / node.bandwidth
- *   between    g (W - g) bytes / between.bandwidth
- * and the latency of the farthest link. */
-fut_cost fut_cost_all_to_all(const fut_network *network, int ranks, double messages, double bytes);
-/* A bucket of a tree, one shard a rank: two such exchanges of bytes / W to each, and W - 1 additions, which read two parts and write one at
- * memory bytes a second and are one kernel of `launch` seconds each. */
+/* With g ranks a node, W ranks in all. A round, in which every rank sends `bytes` to one other, takes
+ *   message + latency + bytes / bandwidth
+ * of the link inside a node; where c > 0 ranks of a node send to another, that of between.message and .latency and the longer of
+ *   bytes / node.bandwidth   and   c bytes / between.bandwidth.
+ * All ranks go from round to round together: the times add up. (Where W is no power of two, only some ranks cross in a gather's rounds
+ * nearer than g, at times that overlap: the sum is up to a tenth too much.) */
+
+/* fut_gather_rows of `bytes` of each rank: rounds of bytes, 2 bytes, 4 bytes, ... to ranks 1, 2, 4, ... away. */
+fut_cost fut_cost_gather_seconds(const fut_network *network, int ranks, double bytes);
+/* A bucket of a tree, one shard a rank: a round of each pairing and an addition, which reads two halves and writes one at `memory` bytes a
+ * second and is one kernel of `launch` seconds; W / 2^p groups, if there are several, send each other a part at once and add as many; and
+ * the rounds back. */
 fut_cost fut_cost_bucket(const fut_network *network, int ranks, double bytes, double memory, double launch);
-/* ceil(log2 W) rounds of a latency and a message; the first rounds go between nodes. */
+/* Until the last rank has heard it: a latency for each round of the binomial tree that its message took, farthest first, and a message for
+ * each that the rank before it sent earlier. */
 double fut_cost_broadcast(const fut_network *network, int ranks, double bytes);
 
 #ifdef __cplusplus

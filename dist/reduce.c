@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A range of the vector that is summed over the ranks by itself: rank c completes the tree for part c of it. */
+/* A range of the vector that is summed over the ranks by itself. */
 typedef struct bucket {
     int64_t first, end;
-    int64_t *part_count, *part_offset; /* [size]; offsets from the start of the vector */
+    int step; /* 2 s: stage s is to begin; 2 s + 1: its messages are under way */
 } bucket;
 
 /* What a bucket that is under way needs. */
 typedef struct lane {
-    char *received;                 /* everybody's nodes of my part of it */
-    fut_transfer *scatter, *gather; /* NULL where the communicator has none */
+    char *received;
+    fut_transfer *down, *up; /* NULL where the communicator has none */
 } lane;
 
 struct fut_tree {
@@ -25,23 +25,20 @@ struct fut_tree {
     int64_t count, stride; /* of the vector; from one buffer to the next: ALIGNED whole, so that every buffer is as aligned as the first */
     fut_dtype dtype;
     int64_t first_shard, end_shard, next; /* my shards, and the one to be begun next */
-    fut_tree_stack mine;                  /* my nodes; during the last leaf without it */
+    fut_tree_stack mine, whole;           /* my nodes, during the last leaf without it; and with it */
     fut_tree_node leaf;                   /* being written */
-    char *buffers;                        /* [n_buffers][count]: sums of my nodes */
+    char *buffers;                        /* [n_buffers][count]: sums of my nodes; in the end the first of them is the sum of all */
     int n_buffers;
-    uint32_t used;          /* bit i: buffer i holds a node */
-    fut_tree_stack *theirs; /* [size] nodes of every rank */
-    char *sum;              /* [count]; more than one rank */
-    fut_message *messages;
+    uint32_t used; /* bit i: buffer i holds a node */
+    fut_tree_ranks ranks;
     lane lanes[FUT_TREE_LANES]; /* a bucket's is that of its place in the order */
     int n_lanes;
     bucket *buckets;     /* in the order in which they are summed: from the end of the vector to its front */
     fut_tree_span *span; /* of each */
     int n_buckets;
-    int ready, begun, added, done; /* buckets that have come so far, done <= added <= begun <= ready, in their order: messages match so */
+    int ready, begun, done; /* buckets that have come so far, done <= begun <= ready */
     bool overlaps;
     double mark;        /* clock: until then the caller's time is accounted for */
-    int64_t *parts;     /* what the buckets' arrays point into */
     fut_stream *stream; /* of the reduction */
     fut_event *computed, *reduced;
 };
@@ -76,65 +73,33 @@ int64_t fut_tree_bucket(int ranks, int64_t count, fut_dtype dtype, size_t bucket
 
 static fut_status create_buckets(fut_tree *t, size_t bucket_bytes)
 {
-    int ranks = fut_comm_size(t->comm);
-    int64_t length = fut_tree_bucket(ranks, t->count, t->dtype, bucket_bytes);
+    int64_t length = fut_tree_bucket(fut_comm_size(t->comm), t->count, t->dtype, bucket_bytes);
     t->n_buckets = (int)((t->count + length - 1) / length);
     FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->buckets));
-    FUT_TRY(FUT_NEW_ARRAY((int64_t)2 * ranks * t->n_buckets, &t->parts));
     FUT_TRY(FUT_NEW_ARRAY(t->n_buckets, &t->span));
-    for (int b = 0; b < t->n_buckets; b++) {
-        bucket *to = &t->buckets[t->n_buckets - 1 - b];
-        to->first = b * length;
-        to->end = to->first + length < t->count ? to->first + length : t->count;
-        to->part_count = t->parts + (ptrdiff_t)2 * ranks * b;
-        to->part_offset = to->part_count + ranks;
-        for (int r = 0; r < ranks; r++) {
-            int64_t end = 0;
-            fut_shard_range(r, ranks, to->end - to->first, &to->part_offset[r], &end);
-            to->part_count[r] = end - to->part_offset[r];
-            to->part_offset[r] += to->first;
-        }
-        t->span[t->n_buckets - 1 - b].count = to->end - to->first;
+    for (int i = 0; i < t->n_buckets; i++) {
+        int64_t first = (t->n_buckets - 1 - i) * length;
+        t->buckets[i] = (bucket){.first = first, .end = first + length < t->count ? first + length : t->count};
+        t->span[i].count = t->buckets[i].end - first;
     }
     return FUT_OK;
 }
 
-/* Lanes for buckets of whose nodes I receive `bytes`. Where no call waits all is in the order of the stream, and one lane serves. */
-static fut_status create_lanes(fut_tree *t, size_t bytes, int scattered)
+/* Lanes for the longest bucket, which is the last. Where no call waits all is in the order of the stream, and one lane serves. */
+static fut_status create_lanes(fut_tree *t)
 {
     int channels[2];
-    int ranks = fut_comm_size(t->comm);
     int lanes = t->n_buckets < FUT_TREE_LANES ? t->n_buckets : FUT_TREE_LANES;
+    int64_t room = fut_tree_ranks_room(&t->ranks, t->span[t->n_buckets - 1].count);
     for (int i = 0; i < 2; i++)
         FUT_TRY(fut_comm_take_channel(t->comm, &channels[i]));
-    for (int i = 0; i < lanes && (i == 0 || t->lanes[0].scatter != NULL); i++) {
+    for (int i = 0; i < lanes && (i == 0 || t->lanes[0].down != NULL); i++) {
         lane *l = &t->lanes[t->n_lanes++];
-        FUT_TRY(fut_transfer_create(t->comm, channels[0], scattered, &l->scatter));
-        FUT_TRY(fut_transfer_create(t->comm, channels[1], 2 * (ranks - 1), &l->gather));
-        FUT_TRY(t->bk->alloc(t->bk, bytes, (void **)&l->received));
+        FUT_TRY(fut_transfer_create(t->comm, channels[0], t->ranks.messages_most, &l->down));
+        FUT_TRY(fut_transfer_create(t->comm, channels[1], t->ranks.messages_most, &l->up));
+        FUT_TRY(t->bk->alloc(t->bk, (size_t)room * fut_dtype_size(t->dtype), (void **)&l->received));
     }
     return FUT_OK;
-}
-
-/* What a tree over several ranks has besides: the others' nodes, room for them, and for the sum. */
-static fut_status create_exchange(fut_tree *t)
-{
-    int rank = fut_comm_rank(t->comm);
-    int ranks = fut_comm_size(t->comm);
-    size_t width = fut_dtype_size(t->dtype);
-    int nodes = 0;
-    int64_t part = 0;
-    FUT_TRY(FUT_NEW_ARRAY(ranks, &t->theirs));
-    for (int r = 0; r < ranks; r++) {
-        fut_tree_nodes_of_rank(r, ranks, t->shards, &t->theirs[r]);
-        nodes += t->theirs[r].count;
-    }
-    for (int b = 0; b < t->n_buckets; b++)
-        if (t->buckets[b].part_count[rank] > part) part = t->buckets[b].part_count[rank];
-    int scattered = nodes + (ranks - 2) * t->theirs[rank].count; /* received from the others, and sent to each of them */
-    FUT_TRY(FUT_NEW_ARRAY(scattered, &t->messages));
-    FUT_TRY(create_lanes(t, (size_t)nodes * (size_t)part * width, scattered));
-    return t->bk->alloc(t->bk, (size_t)t->count * width, (void **)&t->sum);
 }
 
 fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t count, fut_dtype dtype, size_t bucket_bytes,
@@ -153,7 +118,8 @@ fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t 
     t->n_buffers = fut_tree_largest_stack((int)t->first_shard, (int)t->end_shard, shards);
     FUT_TRY_GOTO(bk->alloc(bk, (size_t)t->n_buffers * (size_t)t->stride * fut_dtype_size(dtype), (void **)&t->buffers), out);
     FUT_TRY_GOTO(create_buckets(t, bucket_bytes), out);
-    if (ranks > 1) FUT_TRY_GOTO(create_exchange(t), out);
+    FUT_TRY_GOTO(fut_tree_ranks_init(comm, bk, shards, dtype, &t->ranks), out);
+    if (ranks > 1) FUT_TRY_GOTO(create_lanes(t), out);
     FUT_TRY_GOTO(bk->stream_create(bk, &t->stream), out);
     FUT_TRY_GOTO(bk->event_create(bk, &t->computed), out);
     FUT_TRY_GOTO(bk->event_create(bk, &t->reduced), out);
@@ -168,22 +134,18 @@ void fut_tree_destroy(fut_tree **tree)
 {
     fut_tree *t = *tree;
     if (t == NULL) return;
-    void *device[] = {t->buffers, t->sum};
-    for (size_t i = 0; i < sizeof device / sizeof *device; i++)
-        if (device[i] != NULL) t->bk->free(t->bk, device[i]);
+    if (t->buffers != NULL) t->bk->free(t->bk, t->buffers);
     for (int i = 0; i < t->n_lanes; i++) {
-        fut_transfer_destroy(t->comm, &t->lanes[i].scatter);
-        fut_transfer_destroy(t->comm, &t->lanes[i].gather);
+        fut_transfer_destroy(t->comm, &t->lanes[i].down);
+        fut_transfer_destroy(t->comm, &t->lanes[i].up);
         if (t->lanes[i].received != NULL) t->bk->free(t->bk, t->lanes[i].received);
     }
     if (t->reduced != NULL) t->bk->event_destroy(t->bk, t->reduced);
     if (t->computed != NULL) t->bk->event_destroy(t->bk, t->computed);
     if (t->stream != NULL) t->bk->stream_destroy(t->bk, t->stream);
-    fut_mem_free(t->theirs);
-    fut_mem_free(t->messages);
+    fut_tree_ranks_fini(&t->ranks);
     fut_mem_free(t->buckets);
     fut_mem_free(t->span);
-    fut_mem_free(t->parts);
     fut_mem_free(t);
     *tree = NULL;
 }
@@ -205,7 +167,7 @@ fut_status fut_tree_begin_leaf(fut_tree *t, int shard, void **leaf_out)
               shard, (long long)t->next, (long long)t->first_shard, (long long)t->end_shard);
     t->next++;
     t->leaf = (fut_tree_node){.index = shard, .buffer = take_buffer(t)};
-    t->ready = t->begun = t->added = t->done = 0;
+    t->ready = t->begun = t->done = 0;
     *leaf_out = buffer_at(t, t->leaf.buffer);
     return FUT_OK;
 }
@@ -245,11 +207,26 @@ static fut_status merge_leaf(fut_tree *t, int64_t first, int64_t end, uint32_t *
     return merge.st;
 }
 
-/* ---- buckets: ready -> begun: my nodes are on their way -> added: my part is complete, all parts are on their way -> done ----------- */
+/* ---- buckets: ready -> begun, stage by stage -> done -------------------------------------------------------------------------------- */
 
 static lane *lane_of(fut_tree *t, int i)
 {
     return &t->lanes[i % t->n_lanes];
+}
+
+static fut_tree_bucket_way way_of(fut_tree *t, int i)
+{
+    const bucket *b = &t->buckets[i];
+    const lane *l = lane_of(t, i);
+    return (fut_tree_bucket_way){.first = b->first,
+                                 .count = b->end - b->first,
+                                 .mine = &t->whole,
+                                 .buffers = t->buffers,
+                                 .stride = t->stride,
+                                 .received = l->received,
+                                 .down = l->down,
+                                 .up = l->up,
+                                 .stream = t->stream};
 }
 
 /* The caller's time since the last mark went into this. */
@@ -260,98 +237,49 @@ static void charge(fut_tree *t, double *seconds)
     t->mark = now;
 }
 
-/* Send my nodes' part r of a bucket to rank r, collect everybody's nodes of my part in the lane. */
-static fut_status scatter_nodes(fut_tree *t, const bucket *b, const lane *l, const fut_tree_stack *mine, const char *what)
+/* Add my last leaf to my nodes, on the tree's stream, once what is enqueued now has been computed. */
+static fut_status begin_bucket(fut_tree *t)
 {
-    int rank = fut_comm_rank(t->comm);
-    int ranks = fut_comm_size(t->comm);
-    size_t width = fut_dtype_size(t->dtype);
-    size_t part_bytes = (size_t)b->part_count[rank] * width;
-    int n_recv = 0;
-    int slot = 0;
-    for (int r = 0; r < ranks; r++)
-        for (int i = 0; i < t->theirs[r].count; i++, slot++) {
-            char *to = l->received + (size_t)slot * part_bytes;
-            if (r == rank)
-                FUT_TRY(
-                    t->bk->copy(t->bk, to, buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[rank] * width, part_bytes, t->stream));
-            else
-                t->messages[n_recv++] = (fut_message){.peer = r, .count = b->part_count[rank], .data = to};
-        }
-    fut_message *send = t->messages + n_recv;
-    int n_send = 0;
-    for (int r = 0; r < ranks; r++)
-        for (int i = 0; i < mine->count && r != rank; i++)
-            send[n_send++] = (fut_message){
-                .peer = r, .count = b->part_count[r], .data = buffer_at(t, mine->at[i].buffer) + (size_t)b->part_offset[r] * width};
-    return fut_comm_exchange_begin(t->comm, send, n_send, t->messages, n_recv, t->dtype, l->scatter, what);
-}
-
-/* Complete the tree for my part of a bucket from the nodes received, in the order of ranks, and gather all parts. */
-static fut_status add_nodes(fut_tree *t, const bucket *b, const lane *l, const char *what)
-{
-    int rank = fut_comm_rank(t->comm);
-    int ranks = fut_comm_size(t->comm);
-    size_t width = fut_dtype_size(t->dtype);
-    size_t part_bytes = (size_t)b->part_count[rank] * width;
-    range_merge merge = {.tree = t, .nodes = l->received, .stride = part_bytes, .count = b->part_count[rank], .stream = t->stream};
-    fut_tree_stack all = {0};
-    int slot = 0;
-    for (int r = 0; r < ranks; r++)
-        for (int i = 0; i < t->theirs[r].count; i++, slot++) {
-            fut_tree_node n = t->theirs[r].at[i];
-            n.buffer = slot;
-            fut_tree_push(&all, n, t->shards, merge_range, &merge);
-        }
-    FUT_TRY(merge.st);
-    FUT_TRY(t->bk->copy(t->bk, t->sum + (size_t)b->part_offset[rank] * width, l->received + (size_t)all.at[0].buffer * part_bytes,
-                        part_bytes, t->stream));
-    return fut_comm_all_gatherv_begin(t->comm, t->sum, b->part_count, b->part_offset, t->dtype, l->gather, what);
-}
-
-/* Add my last leaf to my nodes, on the tree's stream, once what is enqueued now has been computed, and send them. */
-static fut_status begin_bucket(fut_tree *t, const char *what)
-{
-    fut_tree_stack mine;
-    const bucket *b = &t->buckets[t->begun];
+    bucket *b = &t->buckets[t->begun];
     fut_tree_span *span = &t->span[t->begun];
     *span = (fut_tree_span){.count = span->count, .began = t->mark};
+    b->step = 0;
     FUT_TRY(t->bk->event_record(t->bk, t->computed, NULL));
     FUT_TRY(t->bk->event_wait(t->bk, t->stream, t->computed));
-    FUT_TRY(merge_leaf(t, b->first, b->end, NULL, t->stream, &mine));
-    if (fut_comm_size(t->comm) > 1) FUT_TRY(scatter_nodes(t, b, lane_of(t, t->begun), &mine, what));
+    FUT_TRY(merge_leaf(t, b->first, b->end, NULL, t->stream, &t->whole));
     t->begun++;
     charge(t, &span->worked);
     return FUT_OK;
 }
 
-static fut_status add_bucket(fut_tree *t, const char *what)
+/* Messages match in the order in which they are sent: a bucket begins a stage after the one before it. */
+static bool may_begin(const fut_tree *t, int i)
 {
-    if (fut_comm_size(t->comm) > 1) FUT_TRY(add_nodes(t, &t->buckets[t->added], lane_of(t, t->added), what));
-    charge(t, &t->span[t->added].worked);
-    t->added++;
-    return FUT_OK;
+    return t->buckets[i].step < 2 * t->ranks.stages && (i == t->done || t->buckets[i - 1].step > t->buckets[i].step);
 }
 
-/* Have the messages of the i-th bucket come? Taking them in is work. */
-static fut_status has_come(fut_tree *t, int i, bool gathered, bool *come_out, const char *what)
+/* One step of a bucket, if it can be made without waiting: its stage begins, or ends as its messages have come. */
+static fut_status step_bucket(fut_tree *t, int i, bool *goes_out, const char *what)
 {
-    *come_out = true;
-    if (fut_comm_size(t->comm) == 1) return FUT_OK;
-    const lane *l = lane_of(t, i);
-    FUT_TRY(fut_transfer_test(t->comm, gathered ? l->gather : l->scatter, come_out, what));
+    bucket *b = &t->buckets[i];
+    int stage = b->step / 2;
+    *goes_out = may_begin(t, i);
+    if (t->ranks.stages == 0) return FUT_OK;
+    fut_tree_bucket_way way = way_of(t, i);
+    if (b->step % 2 == 0) {
+        if (*goes_out) FUT_TRY(fut_tree_ranks_begin(&t->ranks, stage, &way, what));
+    } else {
+        FUT_TRY(fut_transfer_test(t->comm, fut_tree_ranks_transfer(&t->ranks, stage, &way), goes_out, what));
+        if (*goes_out) FUT_TRY(fut_tree_ranks_end(&t->ranks, stage, &way));
+    }
+    if (*goes_out) b->step++;
     charge(t, &t->span[i].worked);
     return FUT_OK;
 }
 
-/* The oldest bucket that is not done is, if its messages have come. */
-static fut_status end_bucket(fut_tree *t, bool *ended_out, const char *what)
+static bool is_complete(const fut_tree *t, int i)
 {
-    FUT_TRY(has_come(t, t->done, true, ended_out, what));
-    if (!*ended_out) return FUT_OK;
-    t->span[t->done].whole = t->mark - t->span[t->done].began;
-    t->done++;
-    return FUT_OK;
+    return t->buckets[i].step == 2 * t->ranks.stages;
 }
 
 /* Every bucket goes on as far as it can without waiting. */
@@ -359,15 +287,17 @@ static fut_status advance(fut_tree *t, const char *what)
 {
     bool goes = true;
     t->mark = fut_clock_now();
-    while (goes && t->done < t->ready) {
+    while (goes) {
         goes = false;
-        if (t->done < t->added) FUT_TRY(end_bucket(t, &goes, what));
-        bool come = false;
-        if (t->added < t->begun) FUT_TRY(has_come(t, t->added, false, &come, what));
-        if (come) FUT_TRY(add_bucket(t, what));
-        bool begins = t->begun < t->ready && (t->n_lanes == 0 || t->begun < t->done + t->n_lanes);
-        if (begins) FUT_TRY(begin_bucket(t, what));
-        goes = goes || come || begins;
+        for (int i = t->done; i < t->begun; i++)
+            for (bool steps = true; steps; goes = goes || steps)
+                FUT_TRY(step_bucket(t, i, &steps, what));
+        for (; t->done < t->begun && is_complete(t, t->done); t->done++)
+            t->span[t->done].whole = t->mark - t->span[t->done].began;
+        if (t->begun < t->ready && (t->n_lanes == 0 || t->begun < t->done + t->n_lanes)) {
+            FUT_TRY(begin_bucket(t));
+            goes = true;
+        }
     }
     return FUT_OK;
 }
@@ -381,14 +311,12 @@ static fut_status advance_on_stream(fut_tree *t, const char *what)
     return st;
 }
 
-/* For the messages that let the oldest bucket go on which is not added, else for those of the oldest that is not done. All ranks have begun
- * what the oldest of all waits for, so that one always goes on. */
+/* For the messages of the oldest bucket. Of all that wait, those at its earliest stage wait for ranks that have begun it: they go on. */
 static fut_status wait_for_messages(fut_tree *t, const char *what)
 {
-    int i = t->added < t->begun ? t->added : t->done;
-    const lane *l = lane_of(t, i);
-    FUT_TRY(fut_transfer_wait(t->comm, t->added < t->begun ? l->scatter : l->gather, what));
-    charge(t, &t->span[i].waited);
+    fut_tree_bucket_way way = way_of(t, t->done);
+    FUT_TRY(fut_transfer_wait(t->comm, fut_tree_ranks_transfer(&t->ranks, t->buckets[t->done].step / 2, &way), what));
+    charge(t, &t->span[t->done].waited);
     return FUT_OK;
 }
 
@@ -418,8 +346,7 @@ fut_status fut_tree_finish(fut_tree *t, const void **sum_out, const char *what)
     }
     FUT_TRY(t->bk->event_record(t->bk, t->reduced, t->stream));
     FUT_TRY(t->bk->event_wait(t->bk, NULL, t->reduced));
-    fut_tree_push(&t->mine, t->leaf, t->shards, NULL, NULL);
-    *sum_out = fut_comm_size(t->comm) == 1 ? buffer_at(t, t->mine.at[0].buffer) : t->sum;
+    *sum_out = buffer_at(t, t->whole.at[0].buffer);
     t->mine.count = 0;
     t->used = 0;
     t->next = t->first_shard;

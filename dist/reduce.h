@@ -4,9 +4,12 @@
  *        [0 1 2 3]   [4 5 6 7]               in f32 or f64, and a node whose right half lies past the last shard is its left half
  *      [0 1]  [2 3] [4 5] [6 7]
  *
- * A rank adds the leaves of its own consecutive shards; what it holds are sums of maximal nodes inside its range. To finish, rank c
- * collects everybody's nodes for the c-th part of the vector, completes the tree there, and the parts are gathered: the volume of a ring
- * all-reduce. */
+ * A rank adds the leaves of its own consecutive shards; what it holds are sums of maximal nodes inside its range. Where every rank holds
+ * one node of the same level, ranks complete the levels above in pairs, nearest first: each of the two takes half of what both have and
+ * adds it, so that every level moves half as much as the one below, inside nodes of a cluster before between them. As often as the number
+ * of ranks is divisible by two; the groups left after that, or ranks that hold several nodes, send each other the nodes of a part each.
+ * Then the sum goes the same way back. The volume is a ring all-reduce's, in 2 log2 W messages a rank where W is a power of two.
+ */
 #ifndef FUT_DIST_REDUCE_H
 #define FUT_DIST_REDUCE_H
 
@@ -22,8 +25,10 @@ enum { FUT_SHARDS_MAX = 1024, FUT_TREE_SUM_MAX = 32, FUT_TREE_LANES = 4 /* bucke
  * shards own positions of a batch. */
 void fut_shard_range(int64_t part, int64_t parts, int64_t n, int64_t *first_out, int64_t *end_out);
 
-/* The shape of it, for who counts: nodes that a rank holds after adding its leaves, and elements of a bucket (the last may be shorter). */
+/* The shape of it, for who counts: nodes that a rank holds after adding its leaves, levels that ranks complete in pairs, and elements of a
+ * bucket (the last may be shorter). */
 int fut_tree_nodes(int rank, int ranks, int shards);
+int fut_tree_pairings(int ranks, int shards);
 int64_t fut_tree_bucket(int ranks, int64_t count, fut_dtype dtype, size_t bucket_bytes);
 
 typedef struct fut_tree fut_tree;
@@ -32,9 +37,9 @@ typedef struct fut_tree fut_tree;
  * fut_shard_range(rank, size, shards). comm works on bk's memory (on the host: any communicator). The vector is cut into buckets of about
  * bucket_bytes (0: one for all), from its end to its front. Each begins as soon as the last leaf of this rank is complete there, which
  * hides its sum behind the computation of what is still missing: on a device on a stream of the tree's own, on the host by messages that
- * move while the caller computes and are looked after whenever it says how far it is. The bits do not depend on the buckets. Memory: (2 +
- * log2(shards a rank)) vectors, and FUT_TREE_LANES buckets times the nodes a rank holds. Errors: FUT_ERR_INTERNAL (more ranks than shards),
- * FUT_ERR_NO_MEMORY. The ranks create their trees in one order. */
+ * move while the caller computes and are looked after whenever it says how far it is. The bits do not depend on the buckets. Memory: (1 +
+ * log2(shards a rank)) vectors, and FUT_TREE_LANES half buckets (without pairs: whole ones, times the nodes a rank holds). Errors:
+ * FUT_ERR_INTERNAL (more ranks than shards), FUT_ERR_NO_MEMORY. The ranks create their trees in one order. */
 fut_status fut_tree_create(fut_comm *comm, fut_backend *bk, int shards, int64_t count, fut_dtype dtype, size_t bucket_bytes,
                            fut_tree **tree_out) FUT_MUST_CHECK;
 void fut_tree_destroy(fut_tree **tree);

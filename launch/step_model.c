@@ -126,7 +126,7 @@ static int gathered(const situation *s)
 
 static fut_cost gather_cost(const situation *s)
 {
-    return fut_cost_all_to_all(&s->network, gathered(s), 1, (double)(s->model->photos * s->model->dim * s->knobs->embedding_bytes));
+    return fut_cost_gather_seconds(&s->network, gathered(s), (double)(s->model->photos * s->model->dim * s->knobs->embedding_bytes));
 }
 
 /* The pair matrix of a shard, n rows of B or of the memory: similarities, kinds and gradients pass over memory, two products over the
@@ -142,23 +142,9 @@ static double loss_seconds(const situation *s)
     return larger(products * 2 * n * refs * (double)m->dim / flops, bytes / m->device.bandwidth);
 }
 
-/* Every rank sends each other rank its part of `bytes`, adds what comes, and sends everybody the sum. In two levels: inside a node, then
- * the ranks of one place of all nodes among each other, and back. */
 static fut_cost sum_bytes(const situation *s, double bytes)
 {
-    const fut_step_model *m = s->model;
-    int node = (int)s->network.ranks_a_node;
-    double memory = m->device.bandwidth;
-    if (!s->knobs->two_levels || s->ranks <= node) return fut_cost_bucket(&s->network, s->ranks, bytes, memory, m->launch);
-    int nodes = (s->ranks + node - 1) / node;
-    fut_network places = s->network; /* a rank's share of its node's link */
-    places.ranks_a_node = 1;
-    places.between.bandwidth /= node;
-    fut_cost inside = fut_cost_bucket(&s->network, node, bytes, memory, m->launch);
-    fut_cost cost = fut_cost_bucket(&places, nodes, bytes / node, memory, m->launch);
-    if (inside.seconds > cost.seconds) cost.bound = inside.bound;
-    cost.seconds += inside.seconds;
-    return cost;
+    return fut_cost_bucket(&s->network, s->ranks, bytes, s->model->device.bandwidth, s->model->launch);
 }
 
 /* Seconds from the start of the backward until a leaf is complete from element `first`. */
@@ -223,13 +209,13 @@ static void add_memory(const situation *s, fut_step_plan *p)
     double n = (double)m->photos;
     double batch = n * gathered(s);
     double leaf = (double)m->leaf * 4;
-    double spread = s->ranks == 1 ? 1 : 3;
+    double received = s->ranks == 1 ? 0 : fut_tree_pairings(s->ranks, s->ranks) > 0 ? 0.5 : 1; /* of what is summed at once */
     double bucket = (double)fut_tree_bucket(s->ranks, m->leaf, FUT_F32, (size_t)s->knobs->bucket) * 4;
     p->parameters = leaf;
     p->optimizer = (double)m->params * 4 * m->slots;
-    p->gradients = s->ranks == 1 ? leaf : 2 * leaf + bucket;
+    p->gradients = leaf + received * bucket;
     p->activations = m->activations;
-    p->pairs = n * (m->memory > 0 ? (double)m->memory : batch) * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 1 + spread)) +
+    p->pairs = n * (m->memory > 0 ? (double)m->memory : batch) * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 2 + received)) +
                (double)(m->memory * m->dim) * 4 * 2;
     p->memory = p->parameters + p->optimizer + p->gradients + p->activations + p->pairs;
 }
@@ -269,7 +255,7 @@ void fut_step_model_predict(const fut_step_model *model, const fut_network_file 
     fut_cost sum = sum_gradients(&s, &p);
     p.order = fut_cost_broadcast(&s.network, ranks, ORDER_BYTES);
     p.gather = gather.seconds;
-    p.sums = fut_cost_all_to_all(&s.network, ranks, 1, SUMS * sizeof(double)).seconds;
+    p.sums = fut_cost_gather_seconds(&s.network, ranks, SUMS * sizeof(double)).seconds;
     p.loss = loss_seconds(&s);
     p.spread = spread.seconds;
     p.communication = p.order + p.gather + p.sums + p.spread + p.exposed;
@@ -319,24 +305,21 @@ void fut_step_model_advise(const fut_step_model *model, const fut_step_model *tw
     fut_step_knobs gradients = now;
     fut_step_knobs embeddings = now;
     fut_step_knobs groups = now;
-    fut_step_knobs levels = now;
     double step = step_with(model, network, ranks, &now);
     double bucketed = step;
     int64_t bucket = model->overlaps ? best_bucket(model, network, ranks, &bucketed) : now.bucket;
     gradients.gradient_bytes = 2;
     embeddings.embedding_bytes = 2;
     groups.node_negatives = true;
-    levels.two_levels = true;
     fut_step_advice all[FUT_STEP_ADVICES] = {
         {.what = "twice the photos a rank (train.batch)", .seconds = step - step_with(twice, network, ranks, &now) / 2, .in_futago = true},
         {.what = "gradients summed in bf16", .seconds = step - step_with(model, network, ranks, &gradients)},
         {.what = "embeddings gathered in bf16", .seconds = step - step_with(model, network, ranks, &embeddings)},
         {.what = "negatives of the rank's own node only", .seconds = step - step_with(model, network, ranks, &groups)},
-        {.what = "sums inside nodes first, then between them", .seconds = step - step_with(model, network, ranks, &levels)},
         {.what = "buckets of another size", .seconds = step - bucketed},
     };
     if (bucket != now.bucket)
-        (void)snprintf(all[5].what, sizeof all[5].what, "buckets of %lld MiB instead of %lld", (long long)(bucket >> 20),
+        (void)snprintf(all[4].what, sizeof all[4].what, "buckets of %lld MiB instead of %lld", (long long)(bucket >> 20),
                        (long long)(now.bucket >> 20));
     qsort(all, FUT_STEP_ADVICES, sizeof *all, most_first);
     memcpy(advice_out, all, sizeof all);

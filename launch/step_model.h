@@ -4,7 +4,7 @@
  *                                                     sum of bucket n .. 0 |<-- exposed -->|
  *
  * Computation: layer by layer the larger of bytes / bandwidth and FLOP / FLOP/s, or that scaled to a measured sum. Communication:
- * dist/cost.h. The tree of a bucket adds as many parts as there are ranks, one kernel each. */
+ * dist/cost.h. */
 #ifndef FUT_LAUNCH_STEP_MODEL_H
 #define FUT_LAUNCH_STEP_MODEL_H
 
@@ -59,7 +59,6 @@ typedef struct fut_step_knobs {
     int64_t bucket;                      /* bytes; 0: one bucket */
     int gradient_bytes, embedding_bytes; /* on the way, a value */
     bool node_negatives;                 /* embeddings are gathered inside a node only */
-    bool two_levels;                     /* sums first inside nodes, then between them */
 } fut_step_knobs;
 /* As futago does it. */
 fut_step_knobs fut_step_knobs_default(const fut_step_model *model);
@@ -86,7 +85,7 @@ typedef struct fut_step_advice {
     double seconds; /* a step of as many photos */
     bool in_futago; /* else it would have to be built */
 } fut_step_advice;
-enum { FUT_STEP_ADVICES = 6 };
+enum { FUT_STEP_ADVICES = 5 };
 /* Every change, the one that saves most first; twice: the model of a shard of twice the photos. */
 void fut_step_model_advise(const fut_step_model *model, const fut_step_model *twice, const fut_network_file *network, int ranks,
                            fut_step_advice advice_out[FUT_STEP_ADVICES]);

@@ -216,9 +216,8 @@ static fut_status nccl_reduce_scatter_sum(fut_comm *comm, const void *data, cons
 
 /* Likewise: equal parts side by side, or broadcasts from every owner that run as one. */
 static fut_status nccl_all_gatherv(fut_comm *comm, void *data, const int64_t *counts, const int64_t *offsets, fut_dtype dtype,
-                                   fut_transfer *transfer, const char *what)
+                                   const char *what)
 {
-    (void)transfer; /* no call waits */
     comm_nccl *c = (comm_nccl *)comm;
     size_t width = fut_dtype_size(dtype);
     bool side_by_side = all_equal(counts, comm->size);
@@ -246,7 +245,7 @@ static fut_status nccl_all_gatherv(fut_comm *comm, void *data, const int64_t *co
 static fut_status nccl_exchange(fut_comm *comm, const fut_message *send, int n_send, const fut_message *recv, int n_recv, fut_dtype dtype,
                                 fut_transfer *transfer, const char *what)
 {
-    (void)transfer;
+    (void)transfer; /* no call waits */
     comm_nccl *c = (comm_nccl *)comm;
     ncclResult_t code = ncclSuccess;
     ncclDataType_t type = ncclUint8;

@@ -2,12 +2,10 @@
  * SimGrid's. tests/bench/simgrid/run.sh builds it with smpicc, runs it under smpirun and sets it beside `futago plan`.
  *
  *     schedule LEAF PHOTOS DIM BUCKET_BYTES MEMORY_GB_S LAUNCH_US RANKS_A_NODE NODE_GB_S NODE_US NODE_MESSAGE_US
- *              BETWEEN_GB_S BETWEEN_US BETWEEN_MESSAGE_US shared|queued
+ *              BETWEEN_GB_S BETWEEN_US BETWEEN_MESSAGE_US
  *
- * A rank's time a message, a kernel's, and its memory's are simulated here, latencies by SimGrid, and the links either way:
- *   shared   SimGrid shares every link among the messages that are on it, anew whenever one comes or goes; all sending to all, that takes
- * it hours above some tens of ranks queued   a rank's messages leave one after the other over its own link and its share of the node's, and
- * SimGrid is given tokens
+ * A rank's time a message, a kernel's, and its memory's are simulated here, latencies and links by SimGrid, which shares a link among the
+ * messages that are on it.
  *
  * Ranks are threads of one process here and share its globals: what is a rank's own is indexed by it. Memory is never looked at, so all of
  * it is one arena, and adding takes simulated time only. Prints an object: milliseconds of each operation, and whether every rank sent what
@@ -19,6 +17,7 @@
 #include "dist/order.h"
 #include "dist/reduce.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,6 @@ typedef struct settings {
     int ranks_a_node;
     double message[2], latency[2], network[2]; /* seconds and bytes a second: inside a node, between nodes */
     double bandwidth, launch;
-    double link[2]; /* queued: bytes a second of a rank inside its node, and of its share of the node's link; shared: 0 */
 } settings;
 
 typedef enum operation { ORDER, GATHER, LOSS_SUMS, GRADIENTS, SPREAD, OPERATIONS } operation;
@@ -41,10 +39,10 @@ static const char *const names[OPERATIONS] = {"order", "gather", "loss_sums", "s
 static settings set;
 static char *arena;
 static size_t arena_bytes;
-static double owed[RANKS_MAX];          /* seconds of simulated work not slept yet */
-static double busy_until[RANKS_MAX][2]; /* my links, with what I sent so far */
+static double owed[RANKS_MAX]; /* seconds of simulated work not slept yet */
 static fut_traffic counted[RANKS_MAX];
-static fut_traffic startup[RANKS_MAX];
+static fut_traffic startup[RANKS_MAX]; /* first contact and an agreement */
+static fut_traffic step[RANKS_MAX];
 static double begun[OPERATIONS][RANKS_MAX], ended[OPERATIONS][RANKS_MAX];
 static int wrong;
 
@@ -79,12 +77,6 @@ int MPI_Comm_idup(MPI_Comm comm, MPI_Comm *copy, MPI_Request *request)
     return PMPI_Comm_dup(comm, copy);
 }
 
-/* Elements that SimGrid is given of a message: all, or where the links are not its own a token, on either side. */
-static int carried(int count)
-{
-    return set.link[0] > 0 && count > 1 ? 1 : count;
-}
-
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int peer, int tag, MPI_Comm comm, MPI_Request *request)
 {
     int rank = me();
@@ -92,20 +84,35 @@ int MPI_Isend(const void *data, int count, MPI_Datatype type, int peer, int tag,
     (void)PMPI_Type_size(type, &bytes);
     counted[rank].messages++;
     counted[rank].bytes += (int64_t)count * bytes;
-    int kind = rank / set.ranks_a_node != peer / set.ranks_a_node;
-    owed[rank] += set.message[kind];
+    owed[rank] += set.message[rank / set.ranks_a_node != peer / set.ranks_a_node];
     sleep_owed(rank);
-    if (set.link[kind] > 0) {
-        double now = PMPI_Wtime();
-        double *until = &busy_until[rank][kind];
-        *until = (*until > now ? *until : now) + (double)count * bytes / set.link[kind];
-    }
-    return PMPI_Isend(data, carried(count), type, peer, tag, comm, request);
+    return PMPI_Isend(data, count, type, peer, tag, comm, request);
 }
 
-int MPI_Irecv(void *data, int count, MPI_Datatype type, int peer, int tag, MPI_Comm comm, MPI_Request *request)
+/* From rank 0, in a binomial tree as Open MPI does it; SimGrid's own is another. */
+int MPI_Ibcast(void *data, int count, MPI_Datatype type, int root, MPI_Comm comm, MPI_Request *request)
 {
-    return PMPI_Irecv(data, carried(count), type, peer, tag, comm, request);
+    enum { TAG = 1 };
+    int rank = me();
+    int size = 0;
+    int distance = 1;
+    (void)root;
+    (void)PMPI_Comm_size(comm, &size);
+    while (distance < size && rank % (2 * distance) == 0)
+        distance *= 2;
+    if (rank > 0) {
+        int code = PMPI_Recv(data, count, type, rank - distance, TAG, comm, MPI_STATUS_IGNORE);
+        if (code != MPI_SUCCESS) return code;
+    }
+    *request = MPI_REQUEST_NULL;
+    for (distance /= 2; distance > 0; distance /= 2) {
+        MPI_Request sent = MPI_REQUEST_NULL;
+        if (rank + distance >= size) continue;
+        int code = MPI_Isend(data, count, type, rank + distance, TAG, comm, &sent);
+        if (code == MPI_SUCCESS) code = PMPI_Wait(&sent, MPI_STATUS_IGNORE);
+        if (code != MPI_SUCCESS) return code;
+    }
+    return MPI_SUCCESS;
 }
 
 /* A rank that looks a thousand times learns no more than one that waits, and costs the simulation a thousand times as much; SimGrid's
@@ -115,12 +122,6 @@ int MPI_Testall(int count, MPI_Request *requests, int *done, MPI_Status *statuse
     (void)statuses;
     int rank = me();
     sleep_owed(rank);
-    for (int kind = 0; kind < 2; kind++) {
-        double now = PMPI_Wtime();
-        double arrives = busy_until[rank][kind] + set.latency[kind]; /* my last byte, where it goes; the others' come as late */
-        if (set.link[kind] > 0 && arrives > now) owed[rank] = arrives - now;
-        sleep_owed(rank);
-    }
     *done = 1;
     for (int i = 0; i < count; i++) {
         int code = PMPI_Wait(&requests[i], MPI_STATUS_IGNORE);
@@ -207,9 +208,13 @@ static fut_backend sim = {.name = "simulated",
 
 /* ---- the step -------------------------------------------------------------------------------------------------------------------- */
 
+/* All ranks at once, at the next whole hundredth of a second: they leave a barrier one after the other. */
 static void begin(operation op, int rank)
 {
     (void)PMPI_Barrier(MPI_COMM_WORLD);
+    double now = PMPI_Wtime();
+    owed[rank] = ceil(100 * now) / 100 - now;
+    sleep_owed(rank);
     counted[rank] = (fut_traffic){0};
     begun[op][rank] = PMPI_Wtime();
 }
@@ -218,6 +223,8 @@ static void end(operation op, const fut_cost_place *at, fut_traffic want)
 {
     sleep_owed(at->rank);
     ended[op][at->rank] = PMPI_Wtime();
+    step[at->rank].messages += counted[at->rank].messages;
+    step[at->rank].bytes += counted[at->rank].bytes;
     if (counted[at->rank].messages == want.messages && counted[at->rank].bytes == want.bytes) return;
     wrong++;
     (void)fprintf(stderr, "%s: rank %d of %d sent %lld messages, %lld bytes; the formula says %lld, %lld\n", names[op], at->rank, at->ranks,
@@ -252,7 +259,7 @@ static fut_status take_step(fut_comm *comm)
         first[s] = s * set.photos;
     begin(ORDER, rank);
     FUT_TRY(fut_order_broadcast(comm, order, sizeof order, "order"));
-    end(ORDER, &at, (fut_traffic){0}); /* MPI's own broadcast, which sends by no MPI_Isend */
+    end(ORDER, &at, rank == 0 ? fut_cost_order(ranks, sizeof order) : counted[rank]); /* the formula is of the busiest rank */
     begin(GATHER, rank);
     FUT_TRY(fut_gather_rows(comm, ranks, first, set.dim, FUT_F32, arena, "embeddings"));
     end(GATHER, &at, fut_cost_gather(&at, batch, set.dim, FUT_F32));
@@ -272,8 +279,8 @@ static void predict(int ranks, double seconds_out[OPERATIONS])
     int64_t bucket = fut_tree_bucket(ranks, set.leaf, FUT_F32, (size_t)set.bucket);
     double embeddings = (double)(set.photos * set.dim) * 4;
     seconds_out[ORDER] = fut_cost_broadcast(&n, ranks, ORDER_BYTES);
-    seconds_out[GATHER] = fut_cost_all_to_all(&n, ranks, 1, embeddings).seconds;
-    seconds_out[LOSS_SUMS] = fut_cost_all_to_all(&n, ranks, 1, SUMS * 8).seconds;
+    seconds_out[GATHER] = fut_cost_gather_seconds(&n, ranks, embeddings).seconds;
+    seconds_out[LOSS_SUMS] = fut_cost_gather_seconds(&n, ranks, SUMS * 8).seconds;
     seconds_out[SPREAD] = fut_cost_bucket(&n, ranks, embeddings * ranks, set.bandwidth, set.launch).seconds;
     seconds_out[GRADIENTS] = 0;
     for (int64_t first = 0; first < set.leaf; first += bucket) {
@@ -290,19 +297,26 @@ static double latest(const double *seconds, int ranks)
     return last;
 }
 
-static void print(int ranks, double started)
+static int64_t most(const fut_traffic *of, int ranks)
 {
     int64_t messages = 0;
+    for (int r = 0; r < ranks; r++)
+        if (of[r].messages > messages) messages = of[r].messages;
+    return messages;
+}
+
+static void print(int ranks)
+{
     double said[OPERATIONS];
     predict(ranks, said);
-    for (int r = 0; r < ranks; r++)
-        messages += startup[r].messages;
     (void)printf("{\"ranks\":%d", ranks);
     for (int op = 0; op < OPERATIONS; op++)
         (void)printf(",\"%s_ms\":%.6g,\"%s_said_ms\":%.6g", names[op], 1e3 * (latest(ended[op], ranks) - latest(begun[op], ranks)),
                      names[op], 1e3 * said[op]);
-    (void)printf(",\"startup_ms\":%.6g,\"agreement_messages\":%lld,\"counts_as_formulas\":%s}\n", 1e3 * started, (long long)messages,
-                 wrong == 0 ? "true" : "false");
+    (void)printf(",\"step_messages_rank0\":%lld,\"step_messages_most\":%lld,\"step_bytes_rank0\":%lld", (long long)step[0].messages,
+                 (long long)most(step, ranks), (long long)step[0].bytes);
+    (void)printf(",\"startup_messages_rank0\":%lld,\"startup_messages_most\":%lld,\"counts_as_formulas\":%s}\n",
+                 (long long)startup[0].messages, (long long)most(startup, ranks), wrong == 0 ? "true" : "false");
 }
 
 static fut_status run(void)
@@ -311,13 +325,11 @@ static fut_status run(void)
     FUT_TRY(fut_comm_create_mpi(NULL, &comm));
     int rank = fut_comm_rank(comm);
     int ranks = fut_comm_size(comm);
-    counted[rank] = (fut_traffic){0};
     FUT_TRY(fut_comm_agree(comm, FUT_OK));
     startup[rank] = counted[rank];
-    double started = PMPI_Wtime();
     FUT_TRY(take_step(comm));
     (void)PMPI_Barrier(MPI_COMM_WORLD);
-    if (rank == 0) print(ranks, started);
+    if (rank == 0) print(ranks);
     fut_comm_destroy(&comm);
     return wrong == 0 ? FUT_OK : FUT_FAIL(FUT_ERR_INTERNAL, "%d operations sent something else than the formulas say", wrong);
 }
@@ -334,10 +346,6 @@ static void read_settings(char **argv)
                      .network = {1e9 * atof(argv[8]), 1e9 * atof(argv[11])},
                      .latency = {1e-6 * atof(argv[9]), 1e-6 * atof(argv[12])},
                      .message = {1e-6 * atof(argv[10]), 1e-6 * atof(argv[13])}};
-    if (strcmp(argv[14], "queued") == 0) {
-        set.link[0] = set.network[0];
-        set.link[1] = set.network[1] / set.ranks_a_node;
-    }
     if (arena != NULL) return;
     size_t largest =
         (size_t)set.leaf > (size_t)(RANKS_MAX * set.photos * set.dim) ? (size_t)set.leaf : (size_t)(RANKS_MAX * set.photos * set.dim);
@@ -347,7 +355,7 @@ static void read_settings(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc != 15) {
+    if (argc != 14) {
         (void)fprintf(stderr, "usage: see the first comment of schedule.c\n");
         return 64;
     }
