@@ -60,6 +60,9 @@ static fut_status create_sampler(fut_batches *b)
     fut_sampler_counts counts = fut_sampler_get_counts(b->sampler);
     FUT_INFO("training on %lld photos: %lld people, %lld left out by sampler.min_images", (long long)n, (long long)counts.n_people,
              (long long)counts.n_left_out);
+    if (b->config->memory.size > n)
+        FUT_WARN("memory.size is %lld for %lld photos: each stands in it several times, most of them as they were long ago",
+                 (long long)b->config->memory.size, (long long)n);
     if (counts.n_repeating > 0)
         FUT_WARN("%lld of %lld people have fewer than %lld training photos, so the sampler repeats theirs", (long long)counts.n_repeating,
                  (long long)counts.n_people, (long long)from->m);

@@ -50,8 +50,8 @@ expect 0 "$futago" train c.yaml $keeps --set run=kept-3
 expect 75 "$futago" train c.yaml $keeps --set run=kept-1 --until 11
 expect 0 ranks 3 "$futago" train c.yaml $keeps --set run=kept-1
 [ "$(digest)" = "$want" ] || fail "from one rank to 3 $(digest), undisturbed $want"
-expect 78 "$futago" train c.yaml $keeps --set memory.size=64 --set run=kept
-says "its memory is of 40 embeddings, memory.size is now 64"
+expect 78 "$futago" train c.yaml $keeps --set memory.size=1000 --set run=kept
+says "its memory is of 40 embeddings, memory.size is now 1000" "memory.size is 1000 for 152 photos: each stands in it several times"
 expect 78 "$futago" train c.yaml --set memory.size=8 --set run=small
 says "memory.size 8 is smaller than train.batch 16"
 
