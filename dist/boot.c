@@ -4,11 +4,11 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "dist/compare.h"
+#include "dist/shared_memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 
 /* Where launchers (Open MPI's mpirun, PMI's, srun) tell a process how many they started. A shell that srun opened says 1, and MPI may not
  * start there: one rank alone needs none. */
@@ -44,23 +44,10 @@ static fut_status compare_programs(fut_comm *comm)
     return fut_comm_agree(comm, st);
 }
 
-/* Open MPI puts about 4 MiB a rank there, and where that does not fit its own messages do not say what to do. */
-static void warn_of_shared_memory(void)
-{
-    enum { NEEDED_MIB = 8 };
-    struct statvfs shm;
-    if (statvfs("/dev/shm", &shm) != 0) return;
-    uint64_t mib = (uint64_t)shm.f_bavail * shm.f_frsize >> 20;
-    if (mib < NEEDED_MIB)
-        FUT_WARN("/dev/shm has %" PRIu64 " MiB left, too little for messages between ranks: remove old files there, or give it more "
-                 "(mount -o remount,size=1g /dev/shm; docker run --shm-size=1g)",
-                 mib);
-}
-
 fut_status fut_boot(fut_comm **comm_out)
 {
     fut_watchdog *watchdog = NULL;
-    if (fut_boot_has_peers()) warn_of_shared_memory();
+    if (fut_boot_has_peers()) fut_shared_memory_check();
     FUT_TRY(fut_watchdog_create(&watchdog));
     fut_status st = fut_boot_has_peers() ? fut_comm_create_mpi(watchdog, comm_out) : fut_comm_create_self(comm_out);
     if (st != FUT_OK) {
@@ -69,6 +56,7 @@ fut_status fut_boot(fut_comm **comm_out)
     }
     (*comm_out)->watchdog = watchdog;
     fut_log_set_rank((*comm_out)->rank, (*comm_out)->size);
+    if ((*comm_out)->size > 1) fut_shared_memory_reserve();
     st = compare_programs(*comm_out);
     if (st == FUT_OK) return FUT_OK;
     /* All ranks return the error: whatever a command does next, it has no communicator. */
