@@ -144,13 +144,24 @@ static fut_pair_rows rows_valued(const fut_loss *loss, const fut_pair_rows *rows
     return valued;
 }
 
-/* kind of the rows. What the miner measures goes where g will be. */
-static fut_status select_pairs(fut_loss *loss, const fut_pair_rows *rows)
+/* What the miner measures of the rows: v where it measures as the loss does, else it goes where g will be, as does what drawing uses up. */
+static fut_status measure_pairs(fut_loss *loss, const fut_pair_rows *rows, const fut_pair_rows *valued, void **measured_out)
 {
-    if (loss->miner.kind != FUT_MINER_ALL_PAIRS) FUT_TRY(compare(loss, rows, loss->miner.distance, loss->g));
+    fut_backend *bk = loss->bk;
+    const bool alike = loss->miner.distance == loss->distance && !loss->row.difference && valued->row == rows->row;
+    *measured_out = alike && loss->draw == NULL ? loss->v : loss->g;
+    if (!alike) return compare(loss, rows, loss->miner.distance, loss->g);
+    return loss->draw == NULL ? FUT_OK : bk->copy(bk, loss->g, loss->v, (size_t)(rows->n * rows->refs) * fut_dtype_size(loss->real), NULL);
+}
+
+/* kind of the rows, whose v is known. */
+static fut_status select_pairs(fut_loss *loss, const fut_pair_rows *rows, const fut_pair_rows *valued)
+{
+    void *measured = NULL;
+    if (loss->miner.kind != FUT_MINER_ALL_PAIRS) FUT_TRY(measure_pairs(loss, rows, valued, &measured));
     if (loss->draw != NULL)
-        return loss->bk->draw_triplets(loss->bk, rows, &loss->miner, loss->real, loss->control, loss->g, loss->kind, loss->draw, NULL);
-    return loss->bk->select_pairs(loss->bk, rows, &loss->miner, loss->real, loss->g, loss->kind, NULL);
+        return loss->bk->draw_triplets(loss->bk, rows, &loss->miner, loss->real, loss->control, measured, loss->kind, loss->draw, NULL);
+    return loss->bk->select_pairs(loss->bk, rows, &loss->miner, loss->real, measured, loss->kind, NULL);
 }
 
 /* Losses of pairs or triplets take what was drawn as often as it was drawn; those of rows look at which pairs there are. */
@@ -165,11 +176,11 @@ static fut_status compute_rows(fut_loss *loss, const fut_pair_rows *rows, double
 {
     fut_backend *bk = loss->bk;
     fut_pair_rows valued = rows_valued(loss, rows);
-    FUT_TRY(select_pairs(loss, rows));
     if (loss->row.difference)
         FUT_TRY(bk->difference_rows(bk, &valued, loss->real, loss->h, refs_compared(loss, loss->distance), loss->params, loss->v, NULL));
     else
         FUT_TRY(compare(loss, &valued, loss->distance, loss->v));
+    FUT_TRY(select_pairs(loss, rows, &valued));
     if (loss->row.swap) return bk->swap_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
     if (takes_draws(loss)) return bk->drawn_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->draw, loss->g, sums, NULL);
     return bk->row_loss(bk, rows, &loss->row, loss->real, loss->v, loss->kind, loss->g, sums, NULL);
