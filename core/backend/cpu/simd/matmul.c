@@ -26,6 +26,50 @@ FUT_INLINE void copy_lines(int64_t k, int64_t n, int64_t whole, const float *fro
         memcpy(packed + i * whole, from + i * stride, (size_t)n * sizeof *packed);
 }
 
+enum { SQUARE = 8 };
+typedef float square_row __attribute__((vector_size(SQUARE * sizeof(float))));
+typedef square_row square_row_in_memory __attribute__((aligned(4), may_alias));
+typedef int32_t places __attribute__((vector_size(SQUARE * sizeof(float))));
+
+/* to [SQUARE, SQUARE], its rows to_row apart, is from transposed: elements, pairs and halves of rows change places. */
+FUT_INLINE void transpose_square(const float *const from[SQUARE], float *to, int64_t to_row)
+{
+    const places low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+    const places low_pair = {0, 1, 8, 9, 4, 5, 12, 13}, high_pair = {2, 3, 10, 11, 6, 7, 14, 15};
+    const places low_half = {0, 1, 2, 3, 8, 9, 10, 11}, high_half = {4, 5, 6, 7, 12, 13, 14, 15};
+    square_row row[SQUARE], pair[SQUARE], four[SQUARE];
+    for (int r = 0; r < SQUARE; r++)
+        row[r] = *(const square_row_in_memory *)from[r];
+    for (int r = 0; r < SQUARE; r += 2) {
+        pair[r] = __builtin_shuffle(row[r], row[r + 1], low);
+        pair[r + 1] = __builtin_shuffle(row[r], row[r + 1], high);
+    }
+    for (int r = 0; r < SQUARE; r += 4)
+        for (int i = 0; i < 2; i++) {
+            four[r + 2 * i] = __builtin_shuffle(pair[r + i], pair[r + 2 + i], low_pair);
+            four[r + 2 * i + 1] = __builtin_shuffle(pair[r + i], pair[r + 2 + i], high_pair);
+        }
+    for (int r = 0; r < SQUARE / 2; r++) {
+        *(square_row_in_memory *)(to + r * to_row) = __builtin_shuffle(four[r], four[r + 4], low_half);
+        *(square_row_in_memory *)(to + (r + 4) * to_row) = __builtin_shuffle(four[r], four[r + 4], high_half);
+    }
+}
+
+/* Rows first to first + SQUARE of lines of n contiguous values become columns of packed [n, whole]. */
+FUT_INLINE void transpose_lines(int64_t n, int64_t whole, const float *const from[SQUARE], float *packed)
+{
+    int64_t i = 0;
+    for (; i + SQUARE <= n; i += SQUARE) {
+        const float *at[SQUARE];
+        for (int r = 0; r < SQUARE; r++)
+            at[r] = from[r] + i;
+        transpose_square(at, packed + i * whole, whole);
+    }
+    for (; i < n; i++)
+        for (int r = 0; r < SQUARE; r++)
+            packed[i * whole + r] = from[r][i];
+}
+
 /* The rows of one tile, [k, TILE_ROWS], those past the last zero. */
 static void pack_tile_rows(const fut_simd_matmul *mm, int64_t row, int64_t k0, int64_t k, float *packed)
 {
@@ -34,6 +78,13 @@ static void pack_tile_rows(const fut_simd_matmul *mm, int64_t row, int64_t k0, i
     if (rows < TILE_ROWS) memset(packed, 0, (size_t)(k * TILE_ROWS) * sizeof *packed);
     if (mm->a_row == 1 && !mm->pick) {
         copy_lines(k, rows, TILE_ROWS, a + row, mm->a_col, packed);
+        return;
+    }
+    if (rows == SQUARE && mm->a_col == 1) { /* where tiles are as high */
+        const float *from[SQUARE];
+        for (int r = 0; r < SQUARE; r++)
+            from[r] = a + (mm->pick ? mm->pick[row + r] : row + r) * mm->a_row;
+        transpose_lines(k, SQUARE, from, packed);
         return;
     }
     for (int64_t r = 0; r < rows; r++) {
@@ -54,8 +105,15 @@ static void pack_cols(const fut_simd_matmul *mm, int64_t col, int64_t k0, int64_
         copy_lines(k, cols, TILE_COLS, b, mm->b_row, packed);
         return;
     }
-    for (int64_t i0 = 0; i0 < k; i0 += DEPTH)
-        for (int64_t c = 0; c < cols; c++)
+    int64_t col0 = 0;
+    for (; col0 + SQUARE <= cols && mm->b_row == 1; col0 += SQUARE) {
+        const float *from[SQUARE];
+        for (int c = 0; c < SQUARE; c++)
+            from[c] = b + (col0 + c) * mm->b_col;
+        transpose_lines(k, TILE_COLS, from, packed + col0);
+    }
+    for (int64_t i0 = 0; i0 < k && col0 < cols; i0 += DEPTH)
+        for (int64_t c = col0; c < cols; c++)
             for (int64_t i = i0; i < at_most(k, i0 + DEPTH); i++)
                 packed[i * TILE_COLS + c] = b[i * mm->b_row + c * mm->b_col];
 }
