@@ -1,19 +1,33 @@
-/* Time of the tree sum over shards beside MPI's own all-reduce of one vector a rank. tests/bench/reduce.sh prints the table.
+/* Time of the tree's sum of one vector a rank beside MPI's own all-reduce, for vectors of 1 KiB to 64 MiB. tests/bench/reduce.sh prints the
+ * table.
  *
- *     mpirun -n N bench_reduce COUNT SHARDS
+ *     mpirun -n N bench_reduce
  *
- * Prints one line: ranks, shards, elements, then milliseconds, median of the rounds, a round being as long as its slowest rank:
- * adding my leaves; finishing across ranks; MPI's all-reduce. */
+ * Prints a row a length: ranks, KiB, then microseconds, median of the rounds, a round being as long as its slowest rank: the tree at once,
+ * in buckets of 4 MiB, MPI_Allreduce, which blocks; and the ratio of the faster tree to it. */
 #include "dist/reduce.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "dist/boot.h"
+#include "dist/gather.h"
 
+#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 21, WARM_UP = 3, PHASES = 3 };
+enum { ROUNDS_MAX = 201, ROUNDS_MIN = 9, WARM_UP = 2, BUCKET = 4 << 20, SHORTEST = 1 << 10, LONGEST = 64 << 20 };
+typedef enum method { AT_ONCE, IN_BUCKETS, BY_MPI, METHODS } method;
+
+typedef struct bench {
+    fut_comm *comm;
+    fut_backend *bk;
+    fut_tree *tree[2]; /* by method */
+    int64_t count;
+    float *sum; /* [count] */
+    double *all;
+    double times[METHODS][ROUNDS_MAX];
+} bench;
 
 static int by_value(const void *a, const void *b)
 {
@@ -22,99 +36,102 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Seconds of each phase of one round on this rank. */
-static fut_status measure_round(fut_comm *comm, fut_tree *tree, int shards, int64_t count, const float *leaf, float *sum, double *seconds)
+static fut_status sum_by_tree(bench *b, fut_tree *tree, double *seconds_out)
 {
-    int64_t first = 0;
-    int64_t end = 0;
+    void *leaf = NULL;
     const void *total = NULL;
-    fut_shard_range(fut_comm_rank(comm), fut_comm_size(comm), shards, &first, &end);
-    FUT_TRY(fut_comm_barrier(comm, "round"));
+    FUT_TRY(fut_tree_begin_leaf(tree, fut_comm_rank(b->comm), &leaf));
+    memset(leaf, 0, (size_t)b->count * sizeof(float));
+    FUT_TRY(fut_comm_barrier(b->comm, "round"));
     double at = fut_clock_now();
-    for (int64_t s = first; s < end; s++) {
-        void *to = NULL;
-        FUT_TRY(fut_tree_begin_leaf(tree, (int)s, &to));
-        memcpy(to, leaf, (size_t)count * sizeof *leaf);
-        if (s + 1 < end) FUT_TRY(fut_tree_leaf_ready(tree, 0, "tree"));
-    }
-    seconds[0] = fut_clock_now() - at;
-    FUT_TRY(fut_comm_barrier(comm, "round"));
-    at = fut_clock_now();
     FUT_TRY(fut_tree_leaf_ready(tree, 0, "tree"));
     FUT_TRY(fut_tree_finish(tree, &total, "tree"));
-    seconds[1] = fut_clock_now() - at;
-    memcpy(sum, leaf, (size_t)count * sizeof *sum);
-    FUT_TRY(fut_comm_barrier(comm, "round"));
-    at = fut_clock_now();
-    FUT_TRY(fut_comm_all_reduce_sum(comm, sum, count, FUT_F32, "all-reduce"));
-    seconds[2] = fut_clock_now() - at;
+    *seconds_out = fut_clock_now() - at;
     return FUT_OK;
 }
 
-/* The longest of all ranks, phase by phase. */
-static fut_status slowest(fut_comm *comm, double *all, double *seconds)
+static fut_status sum_by_mpi(bench *b, double *seconds_out)
 {
-    int64_t counts[FUT_SHARDS_MAX];
-    int64_t offsets[FUT_SHARDS_MAX];
-    int rank = fut_comm_rank(comm);
-    for (int r = 0; r < fut_comm_size(comm); r++) {
-        counts[r] = PHASES;
-        offsets[r] = (int64_t)r * PHASES;
-    }
-    memcpy(all + offsets[rank], seconds, PHASES * sizeof *seconds);
-    FUT_TRY(fut_comm_all_gatherv(comm, all, counts, offsets, FUT_F64, "times"));
-    for (int r = 0; r < fut_comm_size(comm); r++)
-        for (int p = 0; p < PHASES; p++)
-            if (all[r * PHASES + p] > seconds[p]) seconds[p] = all[r * PHASES + p];
+    memset(b->sum, 0, (size_t)b->count * sizeof(float));
+    FUT_TRY(fut_comm_barrier(b->comm, "round"));
+    double at = fut_clock_now();
+    int code = MPI_Allreduce(MPI_IN_PLACE, b->sum, (int)b->count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+    *seconds_out = fut_clock_now() - at;
+    FUT_CHECK(code == MPI_SUCCESS, FUT_ERR_IO, "MPI_Allreduce: %d", code);
     return FUT_OK;
 }
 
-static fut_status measure(fut_comm *comm, int64_t count, int shards)
+/* Each method once, the longest time of all ranks. */
+static fut_status measure_round(bench *b, int round)
+{
+    double *mine = b->all + (ptrdiff_t)METHODS * fut_comm_rank(b->comm);
+    for (int m = AT_ONCE; m <= IN_BUCKETS; m++)
+        FUT_TRY(sum_by_tree(b, b->tree[m], &mine[m]));
+    FUT_TRY(sum_by_mpi(b, &mine[BY_MPI]));
+    FUT_TRY(fut_gather_rows(b->comm, fut_comm_size(b->comm), NULL, METHODS, FUT_F64, b->all, "times"));
+    for (int m = 0; m < METHODS && round >= 0; m++) {
+        b->times[m][round] = 0;
+        for (int r = 0; r < fut_comm_size(b->comm); r++)
+            if (b->all[r * METHODS + m] > b->times[m][round]) b->times[m][round] = b->all[r * METHODS + m];
+    }
+    return FUT_OK;
+}
+
+static void print_row(bench *b, int rounds)
+{
+    double us[METHODS];
+    for (int m = 0; m < METHODS; m++) {
+        qsort(b->times[m], (size_t)rounds, sizeof *b->times[m], by_value);
+        us[m] = 1e6 * b->times[m][rounds / 2];
+    }
+    double tree = us[AT_ONCE] < us[IN_BUCKETS] ? us[AT_ONCE] : us[IN_BUCKETS];
+    if (fut_comm_rank(b->comm) == 0)
+        (void)printf("| %d | %lld | %.1f | %.1f | %.1f | %.2f |\n", fut_comm_size(b->comm), (long long)(b->count / 256), us[AT_ONCE],
+                     us[IN_BUCKETS], us[BY_MPI], tree / us[BY_MPI]);
+}
+
+static fut_status measure_length(bench *b, int64_t count)
 {
     fut_status st = FUT_OK;
-    fut_backend *bk = NULL;
-    fut_tree *tree = NULL;
-    float *leaf = NULL;
-    float *sum = NULL;
-    double *all = NULL;
-    double times[PHASES][ROUNDS];
-    FUT_TRY_GOTO(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &bk), out);
-    FUT_TRY_GOTO(fut_tree_create(comm, bk, shards, count, FUT_F32, 0, &tree), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(count, &leaf), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(count, &sum), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(fut_comm_size(comm) * PHASES, &all), out);
-    for (int64_t i = 0; i < count; i++)
-        leaf[i] = (float)(i % 1000) * 1e-3F;
-    for (int round = -WARM_UP; round < ROUNDS; round++) {
-        double seconds[PHASES] = {0};
-        FUT_TRY_GOTO(measure_round(comm, tree, shards, count, leaf, sum, seconds), out);
-        FUT_TRY_GOTO(slowest(comm, all, seconds), out);
-        for (int p = 0; p < PHASES && round >= 0; p++)
-            times[p][round] = seconds[p] * 1e3;
-    }
-    for (int p = 0; p < PHASES; p++)
-        qsort(times[p], ROUNDS, sizeof *times[p], by_value);
-    if (fut_comm_rank(comm) == 0)
-        (void)printf("%5d %6d %9lld %9.2f %10.2f %11.2f\n", fut_comm_size(comm), shards, (long long)count, times[0][ROUNDS / 2],
-                     times[1][ROUNDS / 2], times[2][ROUNDS / 2]);
+    int64_t rounds = (int64_t)ROUNDS_MAX * (1 << 16) / count; /* as few as take about as long */
+    if (rounds > ROUNDS_MAX) rounds = ROUNDS_MAX;
+    if (rounds < ROUNDS_MIN) rounds = ROUNDS_MIN;
+    b->count = count;
+    for (int m = AT_ONCE; m <= IN_BUCKETS; m++)
+        FUT_TRY_GOTO(
+            fut_tree_create(b->comm, b->bk, fut_comm_size(b->comm), count, FUT_F32, m == AT_ONCE ? 0 : (size_t)BUCKET, &b->tree[m]), out);
+    for (int round = -WARM_UP; round < rounds; round++)
+        FUT_TRY_GOTO(measure_round(b, round), out);
+    print_row(b, (int)rounds);
 out:
-    fut_mem_free(all);
-    fut_mem_free(sum);
-    fut_mem_free(leaf);
-    fut_tree_destroy(&tree);
-    fut_backend_destroy(&bk);
+    for (int m = AT_ONCE; m <= IN_BUCKETS; m++)
+        fut_tree_destroy(&b->tree[m]);
     return st;
 }
 
-int main(int argc, char **argv)
+static fut_status measure(fut_comm *comm)
+{
+    fut_status st = FUT_OK;
+    static bench b;
+    b.comm = comm;
+    FUT_CHECK(fut_comm_size(comm) > 1, FUT_ERR_USAGE, "mpirun -n N bench_reduce, with at least 2 ranks");
+    FUT_TRY_GOTO(fut_backend_create("cpu", &(fut_backend_options){.threads = 1}, &b.bk), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(LONGEST / sizeof(float), &b.sum), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY((int64_t)METHODS * fut_comm_size(comm), &b.all), out);
+    for (int64_t bytes = SHORTEST; bytes <= LONGEST; bytes *= 4)
+        FUT_TRY_GOTO(measure_length(&b, bytes / (int64_t)sizeof(float)), out);
+out:
+    fut_mem_free(b.sum);
+    fut_mem_free(b.all);
+    fut_backend_destroy(&b.bk);
+    return st;
+}
+
+int main(void)
 {
     fut_comm *comm = NULL;
-    if (argc != 3) {
-        (void)fprintf(stderr, "usage: bench_reduce COUNT SHARDS\n");
-        return 64;
-    }
     fut_status st = fut_boot(&comm);
-    if (st == FUT_OK) st = fut_boot_finish(&comm, measure(comm, strtoll(argv[1], NULL, 10), (int)strtol(argv[2], NULL, 10)));
+    if (st == FUT_OK) st = fut_boot_finish(&comm, measure(comm));
     if (st != FUT_OK) (void)fprintf(stderr, "bench_reduce: %s\n", fut_trail_message());
     return fut_status_exit_code(st);
 }

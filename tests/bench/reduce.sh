@@ -1,17 +1,14 @@
 #!/bin/sh
-# Time of the tree sum over shards beside MPI's all-reduce, at 1, 2 and 4 ranks: 6.5 million floats (the gradients of
-# tf_efficientnetv2_b0, 26 MB) and 1 MiB.
+# Time of the tree's sum beside MPI_Allreduce, of one vector a rank of 1 KiB to 64 MiB, as the table of docs/speed.md. A minute.
 #
-#   tests/bench/reduce.sh BUILD_DIR          a folder that cmake made, e.g. build/release
+#   tests/bench/reduce.sh [BUILD_DIR [RANKS...]]          a folder that cmake made, by default build/release; on 2 and on 4 ranks
 set -eu
-build=${1:?usage: tests/bench/reduce.sh BUILD_DIR}
 root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${1:-$root/build/release}
+[ $# -gt 1 ] && shift || set -- 2 4
 cmake --build "$build" --target bench_reduce >/dev/null
-echo "ranks shards  elements    add ms  finish ms  MPI sum ms"
-for count in 6500000 262144; do
-    for ranks in 1 2 4; do
-        for shards in 4 8; do
-            "$root/launch/mpirun.sh" "$ranks" "$build/bench_reduce" "$count" "$shards"
-        done
-    done
+echo "| ranks | KiB | tree, all at once, us | tree, buckets of 4 MiB, us | MPI_Allreduce, us | tree / MPI |"
+echo "|---|---|---|---|---|---|"
+for ranks in "$@"; do
+    "$root/launch/mpirun.sh" "$ranks" "$build/bench_reduce"
 done
