@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { READ_AHEAD = 4 }; /* batches the loader holds */
-
 struct fut_batches {
     const fut_config *config;
     fut_comm *comm;
@@ -86,7 +84,7 @@ static fut_status create_loader(fut_batches *b, fut_backend *bk)
         my_max += end - first;
     }
     fut_loader_config config = {.threads = (int)b->config->data.threads,
-                                .depth = READ_AHEAD,
+                                .depth = FUT_BATCHES_AHEAD,
                                 .max_images = my_max,
                                 .height = b->config->data.size,
                                 .width = b->config->data.size,

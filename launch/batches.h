@@ -18,6 +18,7 @@ extern "C" {
 #endif
 
 typedef struct fut_batches fut_batches;
+enum { FUT_BATCHES_AHEAD = 4 }; /* batches that the loader holds */
 
 /* One step's batch. All borrowed until the next call. */
 typedef struct fut_batch {

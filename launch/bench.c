@@ -141,6 +141,7 @@ static void describe(const fut_engine *g, size_t free_before, fut_bench_result *
     r->slot = memory.slot;
     r->slots = g->slots;
     r->shared = memory.shared;
+    r->resident = fut_mem_resident_peak();
     r->state = (size_t)g->optim->slots * (size_t)g->optim->count * sizeof(float);
     if (g->info.asynchronous && free_before > now.bytes_free) r->device_used = free_before - now.bytes_free;
 }

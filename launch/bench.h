@@ -26,6 +26,7 @@ typedef struct fut_bench_result {
     int slots;                              /* shards whose activations are kept at once */
     size_t parameters, slot, shared, state; /* bytes on the device: packs, one shard's activations, shared, optimizer */
     size_t device_used;                     /* by all of it, as the device says; 0: unknown */
+    size_t resident;                        /* the most that this process had of the host's memory; 0: unknown */
     double loss;                            /* of the last step: shows that it trained on something */
 } fut_bench_result;
 

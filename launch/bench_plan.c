@@ -1,6 +1,7 @@
 #include "launch/bench_plan.h"
 
 #include "core/nn/describe.h"
+#include "launch/bench_memory.h"
 #include "launch/model.h"
 
 #include <stdio.h>
@@ -114,19 +115,6 @@ static void print_plan(const fut_net *net, int64_t n, const fut_bench_device *d,
     (void)printf("\n  least step %.3f ms, at most %.0f photos a second\n", total.least * 1e3, (double)n / total.least);
 }
 
-static fut_status print_memory(fut_net *net, int64_t n)
-{
-    fut_net_memory m;
-    double mib = 1024.0 * 1024.0;
-    double parameters = (double)fut_net_param_count(net) * 4 / mib;
-    FUT_TRY(fut_net_measure(net, n, true, &m));
-    (void)printf("\n  memory of this shard: activations kept %.1f MiB, shared %.1f; parameters %.1f, gradients %.1f, AdamW's moments %.1f: "
-                 "%.1f MiB\n",
-                 (double)m.slot / mib, (double)m.shared / mib, parameters, parameters, 2 * parameters,
-                 (double)(m.slot + m.shared) / mib + 4 * parameters);
-    return FUT_OK;
-}
-
 fut_status fut_bench_print_plan(const fut_config *config, const fut_bench_device *given, bool every)
 {
     static const double mean[3] = {0};
@@ -142,7 +130,7 @@ fut_status fut_bench_print_plan(const fut_config *config, const fut_bench_device
                  config->model.backbone, (long long)config->data.size, (long long)config->train.batch,
                  fut_dtype_name(fut_net_get_spec(net)->dtype), d.flops / 1e12, d.bandwidth / 1e9);
     print_plan(net, config->train.batch, &d, every);
-    FUT_TRY_GOTO(print_memory(net, config->train.batch), out);
+    FUT_TRY_GOTO(fut_bench_print_memory(config, net), out);
 out:
     fut_net_destroy(&net);
     fut_backend_destroy(&bk);

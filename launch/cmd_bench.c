@@ -62,6 +62,8 @@ static fut_status print_text(const fut_config *config, const fut_bench_result *r
     (void)printf("  memory            %9.1f MiB  parameters %.1f, optimizer %.1f, activations of %d shard%s %.1f, shared %.1f\n",
                  mib(r->parameters + r->state + kept + r->shared), mib(r->parameters), mib(r->state), r->slots, r->slots == 1 ? "" : "s",
                  mib(kept), mib(r->shared));
+    (void)printf("  process           %9.1f MiB  at most, with program and libraries; `futago bench --plan` names its parts\n",
+                 mib(r->resident));
     if (r->device_used > 0) (void)printf("  device memory     %9.1f MiB  with the libraries' own\n", mib(r->device_used));
     return FUT_OK;
 }
@@ -77,11 +79,12 @@ static fut_status print_json(const fut_config *config, const fut_bench_result *r
             "{\"backbone\":\"%s\",\"size\":%lld,\"batch\":%lld,\"shards\":%d,\"ranks\":%d,\"threads\":%d,\"backend\":\"%s\","
             "\"device\":%s,\"library\":%s,\"img_per_s\":%.6g,\"step_ms\":%.6g,\"step_ms_min\":%.6g,\"step_ms_max\":%.6g,"
             "\"first_step_s\":%.6g,\"enqueued_ms\":%.6g,\"exposed_copy_ms\":%.6g,\"exposed_reduce_ms\":%.6g,\"parameters_bytes\":%zu,"
-            "\"optimizer_bytes\":%zu,\"slots\":%d,\"slot_bytes\":%zu,\"shared_bytes\":%zu,\"device_bytes\":%zu,\"loss\":%.9g}\n",
+            "\"optimizer_bytes\":%zu,\"slots\":%d,\"slot_bytes\":%zu,\"shared_bytes\":%zu,\"device_bytes\":%zu,\"resident_bytes\":%zu,"
+            "\"loss\":%.9g}\n",
             config->model.backbone, (long long)config->data.size, (long long)r->images, r->shards, r->ranks, r->threads, r->backend,
             fut_str_text(&device), fut_str_text(&library), (double)r->images / r->step, r->step * 1e3, r->fastest * 1e3, r->slowest * 1e3,
             r->first, r->enqueued * 1e3, r->exposed_copy * 1e3, r->exposed_reduce * 1e3, r->parameters, r->state, r->slots, r->slot,
-            r->shared, r->device_used, r->loss);
+            r->shared, r->device_used, r->resident, r->loss);
     fut_str_fini(&device);
     fut_str_fini(&library);
     return st;

@@ -99,7 +99,7 @@ static double room_left(const fut_engine *g)
 
 static double activations(const fut_net_memory *memory, int slots)
 {
-    return (double)memory->slot * slots + (double)memory->shared;
+    return (double)memory->slot * slots + (double)(memory->shared + memory->held);
 }
 
 /* Shards of n photos do not fit, `slots` at once: say how many would, and what else helps. */

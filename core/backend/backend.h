@@ -131,6 +131,7 @@ typedef struct fut_op_ops {
 struct fut_op {
     const fut_op_ops *ops;
     size_t saved_bytes;   /* per forward kept for its backward (statistics, masks) */
+    size_t held_bytes;    /* by the op itself: parameters in its kernels' layouts */
     size_t scratch_bytes; /* transient; other ops' memory before and after */
     const char *impl;     /* chosen implementation, for `bench --layers` */
 };

@@ -36,6 +36,8 @@ int64_t fut_mem_peak(void);
 /* Bytes that this process may still take, and that it may take in all: of the machine's memory, or of what a control group or `ulimit -v`
  * leaves of it. Memory that a machine gives back when asked (its page cache) is free. 0 where the system does not say. */
 void fut_mem_machine(size_t *free_out, size_t *total_out);
+/* The most memory that this process has had, with what is not counted above: programs, libraries and what those take. 0: unknown. */
+size_t fut_mem_resident_peak(void);
 /* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches this off. */
 void fut_mem_fail_after(int64_t n);
 

@@ -91,6 +91,11 @@ static room room_without_proc(void)
     return (room){.free = (size_t)(info.freeram + info.bufferram) * info.mem_unit, .total = (size_t)info.totalram * info.mem_unit};
 }
 
+size_t fut_mem_resident_peak(void)
+{
+    return (size_t)number_of("/proc/self/status", "VmHWM:") * 1024;
+}
+
 void fut_mem_machine(size_t *free_out, size_t *total_out)
 {
     room r = {.free = (size_t)number_of("/proc/meminfo", "MemAvailable:") * 1024,

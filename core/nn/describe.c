@@ -133,6 +133,7 @@ fut_status fut_net_measure(const fut_net *net, int64_t n, bool training, fut_net
         .params = (size_t)fut_net_leaf_count(net) * fut_dtype_size(net->spec.real),
         .slot = plan->region_bytes[FUT_REGION_SLOT],
         .shared = plan->region_bytes[FUT_REGION_SHARED],
+        .held = plan->held_bytes,
     };
     fut_plan_destroy(&plan);
     return FUT_OK;

@@ -56,7 +56,8 @@ int fut_net_layer_count(const fut_net *net);
 void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out);
 
 /* The memory that n images would take, from a plan made for the question. No activations are allocated.
- * slot: kept from forward to backward, 0 without training; shared: everything else that activations take. Errors: those of a plan. */
+ * slot: kept from forward to backward, 0 without training; shared: everything else that activations take; held: beside both. Errors: those
+ * of a plan. */
 fut_status fut_net_measure(const fut_net *net, int64_t n, bool training, fut_net_memory *memory_out) FUT_MUST_CHECK;
 
 #ifdef __cplusplus

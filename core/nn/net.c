@@ -294,6 +294,8 @@ fut_status fut_net_reserve(fut_net *net, int slots, int64_t max_n, bool training
 void fut_net_memory_use(const fut_net *net, fut_net_memory *memory_out)
 {
     *memory_out = (fut_net_memory){.params = real_bytes(net, fut_net_leaf_count(net)), .shared = net->shared_bytes};
+    for (const fut_plan *plan = net->plans; plan; plan = plan->next)
+        memory_out->held += plan->held_bytes;
     for (int i = 0; i < net->slot_count; i++)
         if (net->slots[i].bytes > memory_out->slot) memory_out->slot = net->slots[i].bytes;
 }

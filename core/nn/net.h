@@ -136,9 +136,9 @@ fut_status fut_net_take_batch_stats(fut_net *net, int slot, int64_t n, void *sta
  * step is not finite. */
 fut_status fut_net_update_stats(fut_net *net, const void *leaf_sum, int shards, const fut_step_control *control) FUT_MUST_CHECK;
 
-/* For people and tests: bytes planned (activations per slot, shared, prepared weights). */
+/* For people and tests: bytes planned: parameters and statistics, what a slot keeps, what all share, parameters in kernels' layouts. */
 typedef struct fut_net_memory {
-    size_t params, slot, shared;
+    size_t params, slot, shared, held;
 } fut_net_memory;
 void fut_net_memory_use(const fut_net *net, fut_net_memory *memory_out);
 

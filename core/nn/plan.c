@@ -224,6 +224,7 @@ static fut_status plan_ops(planner *p)
         if (!is_planned) FUT_TRY(plan_op(p, i, op));
         p->node[i].saved = p->node[i].scratch = p->node[i].late_scratch = NO_BUFFER;
         if (!*op) continue;
+        p->plan->held_bytes += (*op)->held_bytes;
         p->node[i].scratch = new_scratch(p, (*op)->scratch_bytes, forward_time(i));
         if ((*op)->saved_bytes == 0) continue;
         /* Inference runs forward where an op has no forward_eval, so there must be room for what it would save. */

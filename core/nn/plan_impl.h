@@ -51,7 +51,8 @@ typedef struct fut_plan {
     fut_place images;
     fut_place batch; /* batch statistics of every norm_act, laid out as the statistics pack */
     size_t region_bytes[FUT_REGIONS];
-    int64_t prepared; /* version of the parameters the ops have prepared */
+    size_t held_bytes; /* by the ops themselves */
+    int64_t prepared;  /* version of the parameters the ops have prepared */
     struct fut_plan *next;
 } fut_plan;
 

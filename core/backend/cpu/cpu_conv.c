@@ -75,17 +75,19 @@ static const fut_op_ops conv_ops = {
     .destroy = conv_destroy,
 };
 
-static fut_status alloc_weights(const fut_dnnl_conv *pass, void **weights_out)
+static fut_status alloc_weights(cpu_conv *conv, const fut_dnnl_conv *pass, void **weights_out)
 {
-    return fut_dnnl_conv_weights_plain(pass) ? FUT_OK : fut_mem_alloc(fut_dnnl_conv_weight_bytes(pass), 1, weights_out);
+    if (fut_dnnl_conv_weights_plain(pass)) return FUT_OK;
+    conv->op.held_bytes += fut_dnnl_conv_weight_bytes(pass);
+    return fut_mem_alloc(fut_dnnl_conv_weight_bytes(pass), 1, weights_out);
 }
 
 static fut_status plan_weights(cpu_conv *conv)
 {
-    FUT_TRY(alloc_weights(conv->forward.part, &conv->forward_weights));
+    FUT_TRY(alloc_weights(conv, conv->forward.part, &conv->forward_weights));
     if (!conv->backward_data.part) return FUT_OK;
     conv->shared_weights = conv->forward_weights && fut_dnnl_conv_same_weights(conv->forward.part, conv->backward_data.part);
-    if (!conv->shared_weights) return alloc_weights(conv->backward_data.part, &conv->backward_data_weights);
+    if (!conv->shared_weights) return alloc_weights(conv, conv->backward_data.part, &conv->backward_data_weights);
     conv->backward_data_weights = conv->forward_weights;
     return FUT_OK;
 }

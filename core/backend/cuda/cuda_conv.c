@@ -107,6 +107,7 @@ static fut_status dense_conv(fut_backend *bk, const fut_conv_desc *desc, fut_op 
     FUT_TRY_GOTO(fut_cuda_pass_create(bk, FUT_CUDNN_BACKWARD_FILTER, desc, &conv->backward_filter), out);
     size_t filter_bytes = (size_t)(desc->out_c * desc->x.c * desc->kh * desc->kw) * fut_dtype_size(desc->dtype);
     FUT_TRY_GOTO(fut_cuda_alloc(bk, filter_bytes, &conv->filter), out);
+    conv->op.held_bytes = filter_bytes;
     plan_scratch(conv);
     *op_out = &conv->op;
     conv = NULL;
