@@ -19,6 +19,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE('o', "output", "FILE", NULL, "file to write, .h5 or .npy"),
     FUT_PHOTO_CROP_ARG,
     FUT_CHECKPOINT_ARG,
+    FUT_PRECISION_ARG,
     FUT_ARG_FLAG('f', "force", "replace the output if it exists"),
     FUT_ARG_END,
 };
@@ -29,7 +30,8 @@ static fut_status open_run(const fut_comm *comm, const fut_args *args, fut_embed
     const char *output = fut_args_get(args, "output");
     FUT_CHECK(output != NULL && output[0] != '\0', FUT_ERR_USAGE, "give the file to write: futago embed %s %s -o embeddings.h5",
               fut_args_get(args, "RUN"), fut_args_get(args, "INPUT"));
-    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, trained));
+    FUT_TRY(
+        fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), fut_args_get(args, "precision"), &place, trained));
     FUT_TRY(fut_photo_crop(args, trained, crop_out));
     return fut_comm_rank(comm) == 0 ? fut_embeddings_begin(output, fut_args_is_given(args, "force"), file) : FUT_OK;
 }

@@ -34,6 +34,7 @@ static const fut_arg args_table[] = {
     FUT_PHOTO_CROP_ARG,
     FUT_ARG_FLAG(0, "flip", "with --pairs: add the mirrored photo's embedding"),
     FUT_CHECKPOINT_ARG,
+    FUT_PRECISION_ARG,
     FUT_ARG_FLAG('b', "baseline", "beside it, what a pixel distance and the network before training reach on the same pairs"),
     FUT_ARG_VALUE(0, "html", "FILE", NULL, "where the page goes; default RUN/report.html, of --data and --pairs RUN/report-NAME.html"),
     FUT_ARG_FLAG(0, "json", "print an object instead of text"),
@@ -106,7 +107,8 @@ static fut_status open_inputs(evaluation *e, const fut_comm *comm, const fut_arg
 {
     FUT_TRY(check_args(args));
     fut_model_place place = fut_model_place_of(comm);
-    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &e->trained));
+    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), fut_args_get(args, "precision"), &place,
+                             &e->trained));
     FUT_TRY(fut_net_reserve(e->trained.net, 1, e->trained.config->eval.batch, false));
     if (!fut_args_is_given(args, "pairs")) return open_part(e, args);
     return fut_pairs_read(fut_args_get(args, "pairs"), &e->pairs);
@@ -127,7 +129,10 @@ static fut_status measure_part(evaluation *e, fut_comm *comm, const fut_args *ar
 
 static fut_status measure_pairs(evaluation *e, const fut_args *args)
 {
-    fut_pairs_options options = {.flip = fut_args_is_given(args, "flip"), .chunk = e->trained.config->eval.batch, .n_hardest = HARDEST};
+    fut_pairs_options options = {.flip = fut_args_is_given(args, "flip"),
+                                 .chunk = e->trained.config->eval.batch,
+                                 .threads = e->trained.threads,
+                                 .n_hardest = HARDEST};
     FUT_TRY(fut_photo_crop(args, &e->trained, &options.crop));
     return fut_evaluate_pairs(e->trained.net, &e->pairs, fut_args_get(args, "images"), &options, &e->result.verification);
 }
@@ -229,6 +234,7 @@ static fut_status collect_facts(evaluation *e, const fut_args *args)
                                fut_args_is_given(args, "flip") ? ", embeddings of photo and mirrored photo added" : ""));
     FUT_TRY(fut_str_printf(add_fact(e, "pairs scored"), "%lld of one person, %lld of different people", (long long)v->n_same,
                            (long long)v->n_different));
+    if (fut_args_is_given(args, "precision")) FUT_TRY(fut_str_printf(add_fact(e, "precision"), "%s", fut_args_get(args, "precision")));
     if (e->dataset != NULL && fut_dataset_get_info(e->dataset)->fingerprint == e->trained.meta.dataset_fingerprint)
         FUT_TRY(tell_people(e, add_fact(e, "people")));
     if (e->has_baseline) {

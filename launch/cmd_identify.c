@@ -29,6 +29,7 @@ static const fut_arg args_table[] = {
         "unknown below this similarity; default: where the error rates were equal in training's evaluation, as for `futago verify`"),
     FUT_PHOTO_CROP_ARG,
     FUT_CHECKPOINT_ARG,
+    FUT_PRECISION_ARG,
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
 };
@@ -76,7 +77,8 @@ static fut_status open_run(search *s, const fut_comm *comm, const fut_args *args
 {
     fut_model_place place = fut_model_place_of(comm);
     FUT_TRY(read_options(s, args));
-    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &s->trained));
+    FUT_TRY(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), fut_args_get(args, "precision"), &place,
+                             &s->trained));
     FUT_TRY(fut_photo_crop(args, &s->trained, &s->crop));
     return s->is_threshold_given ? FUT_OK : fut_trained_threshold(&s->trained, &s->threshold);
 }
@@ -88,19 +90,14 @@ static fut_status embed_photos(search *s)
     int64_t dim = s->trained.config->model.embedding;
     int64_t size = s->trained.config->data.size;
     int64_t chunk = s->trained.config->eval.batch < s->n ? s->trained.config->eval.batch : s->n;
-    size_t bytes = (size_t)(size * size * 3);
+    fut_photo_list photos = {.path = s->path, .n = s->n, .crop = s->crop, .size = size};
     uint8_t *rgb = NULL;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY((size_t)chunk * bytes, &rgb), out);
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunk * size * size * 3, &rgb), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(s->n * dim, &s->embedding), out);
     FUT_TRY_GOTO(fut_net_reserve(s->trained.net, 1, chunk, false), out);
     for (int64_t first = 0; first < s->n; first += chunk) {
         int64_t n = s->n - first < chunk ? s->n - first : chunk;
-        for (int64_t i = 0; i < n; i++) {
-            fut_image photo = {0};
-            FUT_TRY_GOTO(fut_photo_read(s->path[first + i], s->crop, size, &photo), out);
-            memcpy(rgb + (size_t)i * bytes, photo.rgb, bytes);
-            fut_image_fini(&photo);
-        }
+        FUT_TRY_GOTO(fut_photo_list_read_all(&photos, first, n, s->trained.threads, rgb), out);
         FUT_TRY_GOTO(fut_embed_images(s->trained.net, rgb, n, s->embedding + first * dim), out);
     }
 out:

@@ -7,7 +7,6 @@
 #include "launch/photos.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char intro[] =
     "Says whether two photos show the same person, by the similarity of their embeddings; a model trained with loss bce tells the\n"
@@ -22,6 +21,7 @@ static const fut_arg args_table[] = {
                   "same person from this similarity on; default: where the error rates were equal in training's evaluation"),
     FUT_PHOTO_CROP_ARG,
     FUT_CHECKPOINT_ARG,
+    FUT_PRECISION_ARG,
     FUT_ARG_FLAG(0, "json", "print an object"),
     FUT_ARG_END,
 };
@@ -30,19 +30,13 @@ static fut_status embed_pair(fut_trained *trained, const char *const path[2], do
 {
     fut_status st = FUT_OK;
     int64_t size = trained->config->data.size;
-    size_t bytes = (size_t)(size * size * 3);
-    fut_image photo[2] = {{0}, {0}};
+    fut_photo_list photos = {.path = path, .n = 2, .crop = crop, .size = size};
     uint8_t *rgb = NULL;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * bytes, &rgb), out);
-    for (int i = 0; i < 2; i++) {
-        FUT_TRY_GOTO(fut_photo_read(path[i], crop, size, &photo[i]), out);
-        memcpy(rgb + (size_t)i * bytes, photo[i].rgb, bytes);
-    }
+    FUT_TRY_GOTO(FUT_NEW_ARRAY(2 * size * size * 3, &rgb), out);
+    FUT_TRY_GOTO(fut_photo_list_read_all(&photos, 0, 2, trained->threads, rgb), out);
     FUT_TRY_GOTO(fut_net_reserve(trained->net, 1, 2, false), out);
     FUT_TRY_GOTO(fut_embed_images(trained->net, rgb, 2, embedding), out);
 out:
-    for (int i = 0; i < 2; i++)
-        fut_image_fini(&photo[i]);
     fut_mem_free(rgb);
     return st;
 }
@@ -78,7 +72,9 @@ fut_status fut_cmd_verify(int argc, char **argv)
     FUT_TRY_GOTO(fut_args_parse(args_table, intro, argc, argv, &args), out);
     if (args == NULL) goto out;
     fut_model_place place = fut_model_place_of(NULL);
-    FUT_TRY_GOTO(fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), NULL, 0, &place, &trained), out);
+    FUT_TRY_GOTO(
+        fut_trained_open(fut_args_get(args, "RUN"), fut_args_get(args, "checkpoint"), fut_args_get(args, "precision"), &place, &trained),
+        out);
     FUT_TRY_GOTO(fut_photo_crop(args, &trained, &crop), out);
     FUT_TRY_GOTO(threshold_of(args, &trained, &threshold), out);
     int64_t dim = trained.config->model.embedding;

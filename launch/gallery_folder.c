@@ -40,60 +40,79 @@ static fut_status folder_init(folder *f, int64_t dim)
     return FUT_NEW_ARRAY(f->scan.n_files, &f->is_readable);
 }
 
-/* Decode files [first, first + n) one after another into rgb; *n_out of them were readable, their places go to place_out. */
-static fut_status read_files(folder *f, int64_t first, int64_t n, int64_t size, uint8_t *rgb, int64_t *place_out, int64_t *n_out)
+/* Read files [first, first + n) into rgb, those that were readable one after another; *n_out of them, their places go to place_out. */
+static fut_status read_files(folder *f, const fut_photo_list *list, int64_t first, int64_t n, int threads, uint8_t *rgb, fut_status *status,
+                             int64_t *place_out, int64_t *n_out)
 {
-    fut_status st = FUT_OK;
-    fut_str path = {0};
-    size_t bytes = (size_t)(size * size * 3);
+    size_t bytes = (size_t)(list->size * list->size * 3);
     *n_out = 0;
-    for (int64_t i = first; i < first + n; i++) {
-        fut_image photo = {0};
-        path.length = 0;
-        FUT_TRY_GOTO(fut_str_printf(&path, "%s/%s", f->path, f->scan.file[i].path), out);
-        st = fut_photo_read(fut_str_text(&path), f->crop, size, &photo);
-        if (st == FUT_ERR_NO_MEMORY) goto out;
+    fut_photo_list_read_many(list, first, n, threads, rgb, status);
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t *row = rgb + (size_t)*n_out * bytes;
+        /* What failed is read again, for its message. */
+        fut_status st = status[i] == FUT_OK ? FUT_OK : fut_photo_list_read(list, first + i, row);
+        if (st == FUT_ERR_NO_MEMORY) return st;
         if (st == FUT_OK) {
-            memcpy(rgb + (size_t)*n_out * bytes, photo.rgb, bytes);
-            place_out[(*n_out)++] = i;
-            f->is_readable[i] = 1;
-        } else {
-            if (f->n_warned++ < WARNINGS_MAX) FUT_WARN("left out: %s", fut_trail_message());
-            fut_trail_clear();
-            st = FUT_OK;
+            if (status[i] == FUT_OK) memmove(row, rgb + (size_t)i * bytes, bytes);
+            place_out[(*n_out)++] = first + i;
+            f->is_readable[first + i] = 1;
+            continue;
         }
-        fut_image_fini(&photo);
+        if (f->n_warned++ < WARNINGS_MAX) FUT_WARN("left out: %s", fut_trail_message());
+        fut_trail_clear();
     }
-out:
-    fut_str_fini(&path);
-    return st;
+    return FUT_OK;
+}
+
+/* What a chunk of files needs. */
+typedef struct chunk_memory {
+    const char **path; /* of all files */
+    uint8_t *rgb;
+    fut_status *status;
+    int64_t *place;
+    float *embedding;
+} chunk_memory;
+
+static void chunk_memory_fini(chunk_memory *m)
+{
+    void *blocks[] = {m->path, m->rgb, m->status, m->place, m->embedding};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        fut_mem_free(blocks[i]);
+}
+
+static fut_status chunk_memory_init(const folder *f, const fut_net_spec *spec, int64_t chunk, chunk_memory *m)
+{
+    FUT_TRY(fut_mem_alloc((size_t)f->scan.n_files, sizeof *m->path, (void **)&m->path));
+    for (int64_t i = 0; i < f->scan.n_files; i++)
+        m->path[i] = f->scan.file[i].path;
+    FUT_TRY(FUT_NEW_ARRAY(chunk * spec->size * spec->size * 3, &m->rgb));
+    FUT_TRY(FUT_NEW_ARRAY(chunk, &m->status));
+    FUT_TRY(FUT_NEW_ARRAY(chunk, &m->place));
+    return FUT_NEW_ARRAY(chunk * spec->embedding, &m->embedding);
 }
 
 /* This rank's chunks of files: rank, rank + ranks, ... */
-static fut_status embed_files(folder *f, fut_net *net, const fut_comm *comm, int64_t chunk)
+static fut_status embed_files(folder *f, const fut_trained *trained, const fut_comm *comm)
 {
     fut_status st = FUT_OK;
-    const fut_net_spec *spec = fut_net_get_spec(net);
-    uint8_t *rgb = NULL;
-    int64_t *place = NULL;
-    float *embedding = NULL;
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunk * spec->size * spec->size * 3, &rgb), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunk, &place), out);
-    FUT_TRY_GOTO(FUT_NEW_ARRAY(chunk * spec->embedding, &embedding), out);
-    for (int64_t first = fut_comm_rank(comm) * chunk; first < f->scan.n_files; first += fut_comm_size(comm) * chunk) {
-        int64_t n = f->scan.n_files - first < chunk ? f->scan.n_files - first : chunk;
+    const fut_net_spec *spec = fut_net_get_spec(trained->net);
+    int64_t chunk = trained->config->eval.batch;
+    chunk_memory m = {0};
+    FUT_TRY_GOTO(chunk_memory_init(f, spec, chunk, &m), out);
+    fut_photo_list list = {.folder = f->path, .path = m.path, .n = f->scan.n_files, .crop = f->crop, .size = spec->size};
+    for (int64_t first = fut_comm_rank(comm) * chunk; first < list.n; first += fut_comm_size(comm) * chunk) {
+        int64_t n = list.n - first < chunk ? list.n - first : chunk;
         int64_t n_readable = 0;
-        FUT_TRY_GOTO(read_files(f, first, n, spec->size, rgb, place, &n_readable), out);
-        if (n_readable > 0) FUT_TRY_GOTO(fut_embed_images(net, rgb, n_readable, embedding), out);
+        FUT_TRY_GOTO(read_files(f, &list, first, n, trained->threads, m.rgb, m.status, m.place, &n_readable), out);
+        if (n_readable > 0) FUT_TRY_GOTO(fut_embed_images(trained->net, m.rgb, n_readable, m.embedding), out);
         for (int64_t i = 0; i < n_readable; i++)
-            memcpy(f->embedding + place[i] * spec->embedding, embedding + i * spec->embedding, (size_t)spec->embedding * sizeof *embedding);
-        fut_log_progress("embedded %lld of %lld photos", (long long)(first + n), (long long)f->scan.n_files);
+            memcpy(f->embedding + m.place[i] * spec->embedding, m.embedding + i * spec->embedding,
+                   (size_t)spec->embedding * sizeof *m.embedding);
+        fut_log_progress("embedded %lld of %lld photos", (long long)(first + n), (long long)list.n);
     }
 out:
     fut_log_progress("%s", "");
-    fut_mem_free(rgb);
-    fut_mem_free(place);
-    fut_mem_free(embedding);
+    chunk_memory_fini(&m);
     return st;
 }
 
@@ -136,7 +155,7 @@ fut_status fut_gallery_open_folder(fut_trained *trained, fut_comm *comm, const c
     folder f = {.path = path, .crop = crop};
     fut_status st = folder_init(&f, g->dim);
     FUT_TRY_GOTO(fut_comm_agree(comm, st), out);
-    FUT_TRY_GOTO(fut_comm_agree(comm, embed_files(&f, trained->net, comm, trained->config->eval.batch)), out);
+    FUT_TRY_GOTO(fut_comm_agree(comm, embed_files(&f, trained, comm)), out);
     /* Every row comes from one rank and is zero elsewhere, so the sums are exact. */
     FUT_TRY_GOTO(fut_comm_all_reduce_sum(comm, f.embedding, f.scan.n_files * g->dim, FUT_F32, "embeddings of a folder"), out);
     FUT_TRY_GOTO(fut_comm_all_reduce_sum(comm, f.is_readable, f.scan.n_files, FUT_F32, "readable photos of a folder"), out);

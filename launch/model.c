@@ -153,17 +153,19 @@ static fut_status checkpoint_path(const char *run, const char *which, fut_str *p
     return FUT_OK;
 }
 
-fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, const fut_model_place *place,
-                            fut_trained *out_)
+fut_status fut_trained_open(const char *run, const char *which, const char *precision, const fut_model_place *place, fut_trained *out_)
 {
     fut_status st = FUT_OK;
-    fut_trained t = {0};
+    fut_trained t = {.threads = place->threads};
     fut_params loss = {.n = 0};
     fut_str config_path = {0};
+    fut_str set = {0};
     FUT_TRY_GOTO(checkpoint_path(run, which, &t.path), out);
     FUT_TRY_GOTO(fut_checkpoint_read_meta(fut_str_text(&t.path), &t.meta, &t.progress), out);
     FUT_TRY_GOTO(fut_run_path(run, "config.yaml", &config_path), out);
-    FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, set_count, &t.config), out);
+    if (precision != NULL) FUT_TRY_GOTO(fut_str_printf(&set, "precision=%s", precision), out);
+    const char *const sets[] = {fut_str_text(&set)};
+    FUT_TRY_GOTO(fut_config_load(fut_str_text(&config_path), sets, precision != NULL ? 1 : 0, &t.config), out);
     if (fut_loss_tells_probability(&t.config->loss)) loss = fut_loss_params(&t.config->loss, 0, t.config->model.embedding);
     FUT_TRY_GOTO(fut_model_create(t.config, place, t.meta.mean, t.meta.std, &loss, &t.bk, &t.net), out);
     FUT_TRY_GOTO(fut_checkpoint_read(fut_str_text(&t.path), t.net, NULL, NULL), out);
@@ -171,6 +173,7 @@ fut_status fut_trained_open(const char *run, const char *which, const char *cons
     t = (fut_trained){0};
 out:
     fut_str_fini(&config_path);
+    fut_str_fini(&set);
     fut_trained_close(&t);
     return st;
 }

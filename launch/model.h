@@ -40,15 +40,20 @@ typedef struct fut_trained {
     fut_checkpoint_meta meta;
     fut_progress progress;
     fut_str path; /* of the checkpoint */
+    int threads;  /* the rank's share of the CPU */
 } fut_trained;
 
 /* The option whose value is `which` below. A word or a file, so the words are not in its value: options with | take nothing else. */
 #define FUT_CHECKPOINT_ARG FUT_ARG_VALUE('c', "checkpoint", "CHECKPOINT", "best", "best, last, or a checkpoint file")
 
-/* which: "best" (falls back to last when nothing was evaluated yet), "last", or the path of a checkpoint.
- * sets: overrides of the run's configuration ("backend=ref"), may be NULL.
- * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA. */
-fut_status fut_trained_open(const char *run, const char *which, const char *const *sets, int set_count, const fut_model_place *place,
+/* The option whose value is `precision` below. */
+#define FUT_PRECISION_ARG                                                                                                                  \
+    FUT_ARG_VALUE(0, "precision", "f32|tf32|bf16|f16", NULL,                                                                               \
+                  "what the network computes in; default: the run's. bf16 is faster where the processor has it (docs/speed.md)")
+
+/* which: "best" (falls back to last when nothing was evaluated yet), "last", or the path of a checkpoint. precision: NULL is the run's.
+ * Errors: FUT_ERR_NO_INPUT (no such run, no checkpoint yet), FUT_ERR_DATA, FUT_ERR_UNSUPPORTED (the backend lacks the precision). */
+fut_status fut_trained_open(const char *run, const char *which, const char *precision, const fut_model_place *place,
                             fut_trained *out) FUT_MUST_CHECK;
 /* The similarity from which two photos are of one person: where the error rates of the run's last evaluation were equal.
  * Errors: FUT_ERR_NO_INPUT: it was never evaluated. */

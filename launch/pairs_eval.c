@@ -44,37 +44,20 @@ static void add(float *a, const float *b, int64_t dim)
         a[i] += b[i];
 }
 
-static fut_status read_chunk(const photo_list *list, int64_t first, int64_t n, const char *folder, double crop, int64_t size, uint8_t *rgb)
-{
-    fut_status st = FUT_OK;
-    fut_str path = {0};
-    size_t bytes = (size_t)(size * size * 3);
-    for (int64_t i = 0; i < n; i++) {
-        fut_image photo = {0};
-        path.length = 0;
-        FUT_TRY_GOTO(fut_str_printf(&path, "%s/%s", folder, list->path[first + i]), out);
-        FUT_TRY_GOTO(fut_photo_read(fut_str_text(&path), crop, size, &photo), out);
-        memcpy(rgb + (size_t)i * bytes, photo.rgb, bytes);
-        fut_image_fini(&photo);
-    }
-out:
-    fut_str_fini(&path);
-    return st;
-}
-
 static fut_status embed_list(fut_net *net, const photo_list *list, const char *folder, const fut_pairs_options *options, float *embedding)
 {
     fut_status st = FUT_OK;
     const fut_net_spec *spec = fut_net_get_spec(net);
     int64_t dim = spec->embedding;
     int64_t photo = spec->size * spec->size * 3;
+    fut_photo_list photos = {.folder = folder, .path = list->path, .n = list->n, .crop = options->crop, .size = spec->size};
     uint8_t *rgb = NULL;
     float *mirrored = NULL;
     FUT_TRY_GOTO(FUT_NEW_ARRAY(options->chunk * photo, &rgb), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(options->chunk * dim, &mirrored), out);
     for (int64_t first = 0; first < list->n; first += options->chunk) {
         int64_t n = list->n - first < options->chunk ? list->n - first : options->chunk;
-        FUT_TRY_GOTO(read_chunk(list, first, n, folder, options->crop, spec->size, rgb), out);
+        FUT_TRY_GOTO(fut_photo_list_read_all(&photos, first, n, options->threads, rgb), out);
         FUT_TRY_GOTO(fut_embed_images(net, rgb, n, embedding + first * dim), out);
         if (options->flip) {
             for (int64_t i = 0; i < n; i++)

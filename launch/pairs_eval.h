@@ -14,6 +14,7 @@ typedef struct fut_pairs_options {
     double crop;   /* centred part of each photo */
     bool flip;     /* add the mirrored photo's embedding, as arcface_torch does */
     int64_t chunk; /* photos embedded at once */
+    int threads;   /* that read them */
     int64_t n_hardest;
 } fut_pairs_options;
 

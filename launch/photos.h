@@ -20,6 +20,21 @@ fut_status fut_photo_crop(const fut_args *args, const fut_trained *trained, doub
 
 /* crop: centred fraction (0, 1]. Owns: *photo_out. Errors: FUT_ERR_NO_INPUT, FUT_ERR_PERMISSION, FUT_ERR_DATA naming the file. */
 fut_status fut_photo_read(const char *path, double crop, int64_t size, fut_image *photo_out) FUT_MUST_CHECK;
+/* Photos of a folder, or of any place where `folder` is NULL. */
+typedef struct fut_photo_list {
+    const char *folder;
+    const char *const *path; /* [n] */
+    int64_t n;
+    double crop;
+    int64_t size;
+} fut_photo_list;
+/* Photo i into rgb_out [size, size, 3]. Errors: those of fut_photo_read. */
+fut_status fut_photo_list_read(const fut_photo_list *list, int64_t i, uint8_t *rgb_out) FUT_MUST_CHECK;
+/* Photos [first, first + n) into rgb_out [n, size, size, 3], by so many threads; status_out [n] is each one's own, without its message,
+ * which reading it again would give. */
+void fut_photo_list_read_many(const fut_photo_list *list, int64_t first, int64_t n, int threads, uint8_t *rgb_out, fut_status *status_out);
+/* The same where all must be readable: the error is that of the first which is not. */
+fut_status fut_photo_list_read_all(const fut_photo_list *list, int64_t first, int64_t n, int threads, uint8_t *rgb_out) FUT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

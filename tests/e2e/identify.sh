@@ -95,6 +95,10 @@ expect 0 "$futago" embed run faces -o e.h5
 says "e.h5: 192 photos of 24 people, 8 values each"
 expect 0 "$futago" embed run faces.h5 -o e.npy
 expect 0 ranks 2 "$futago" embed run faces -o two.npy
+expect 0 "$futago" embed run faces -o f32.npy --precision f32
+cmp -s f32.npy two.npy || fail "--precision f32, which the run has, changes embeddings"
+expect 78 "$futago" embed run faces -o f16.npy --precision f16
+says "activations of f16"
 cmp e.npy two.npy && cmp e.txt two.txt || fail "a folder on two ranks and its packed file differ"
 [ "$(wc -l <e.txt)" -eq 192 ] && [ "$(sed -n 9p e.txt)" = "$(printf 'person_0002\tperson_0002/0001.jpg')" ] || fail "$(sed -n 9p e.txt)"
 "$python" - <<'PY' || fail "e.npy is not what NumPy writes"
