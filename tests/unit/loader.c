@@ -71,6 +71,38 @@ static void check_batch(const fixture *f, const fut_loader_batch *batch, int64_t
     fut_mem_free(scratch);
 }
 
+/* Bytes that this process asked of files so far; -1: the system does not say. */
+static int64_t bytes_read(void)
+{
+    char line[64] = {0};
+    FILE *file = fopen("/proc/self/io", "r");
+    if (file == NULL) return -1;
+    bool first = fgets(line, sizeof line, file) != NULL;
+    (void)fclose(file);
+    return first && strncmp(line, "rchar: ", 7) == 0 ? strtoll(line + 7, NULL, 10) : -1;
+}
+
+/* Reading a photo reads its pixels and nothing else. */
+static void a_batch_reads_its_photos_once(void **state)
+{
+    const fixture *f = *state;
+    enum { SLACK = 512 /* of /proc itself */ };
+    fut_loader *loader = NULL;
+    fut_loader_config config = {.threads = 2, .depth = 2, .max_images = N};
+    fut_loader_batch batch;
+    FUT_TEST_OK(fut_loader_create(f->dataset, &config, &loader));
+    int64_t before = bytes_read();
+    if (before < 0) skip();
+    for (int64_t step = 0; step < 4; step++) {
+        FUT_TEST_OK(submit(loader, step, N, false));
+        FUT_TEST_OK(fut_loader_wait(loader, step, &batch));
+        fut_loader_release(loader);
+    }
+    int64_t bytes = bytes_read() - before;
+    assert_in_range(bytes, 4 * N * SIZE * SIZE * 3, 4 * N * SIZE * SIZE * 3 + SLACK);
+    fut_loader_destroy(&loader);
+}
+
 static void run_batches(const fixture *f, int threads, int depth, bool is_training)
 {
     fut_loader *loader = NULL;
@@ -283,6 +315,7 @@ static void idle_threads_sleep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_reads_its_photos_once),
         cmocka_unit_test(batches_are_the_same_for_any_threads_and_depth),
         cmocka_unit_test(two_batches_may_be_held_at_once),
         cmocka_unit_test(images_of_another_size_are_resized),
