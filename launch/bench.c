@@ -90,7 +90,7 @@ static fut_status exposed(const fut_engine *g, fut_mark from, fut_mark to, doubl
 }
 
 /* Steps [first, first + warm_up + steps) one after the other as the trainer runs them; the first warm_up are not counted. */
-static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_t warm_up, series *out, double *loss_out)
+static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_t warm_up, series *out, fut_bench_result *r)
 {
     double last = fut_clock_now();
     bool marked = g->marks[0] != NULL;
@@ -111,14 +111,17 @@ static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_
         FUT_TRY(fut_engine_outcome(g, first + i - lag, &outcome));
         double now = fut_clock_now();
         int64_t at = i - lag - warm_up;
+        double summed = 0;
+        double exposed_sum = 0;
         if (at >= 0) out->seconds[at] = now - last;
+        if (at >= 0) fut_exposure_add(&r->exposure, g, &summed, &exposed_sum);
         last = now;
         if (at >= 0 && marked) {
             FUT_TRY(exposed(g, FUT_MARK_BEGIN, FUT_MARK_INPUTS, &out->copy[at]));
             FUT_TRY(exposed(g, FUT_MARK_COMPUTED, FUT_MARK_REDUCED, &out->reduce[at]));
         }
         fut_loss_read(g->loss, outcome->sums, &report);
-        *loss_out = report.loss;
+        r->loss = report.loss;
     }
     return FUT_OK;
 }
@@ -149,13 +152,13 @@ static void describe(const fut_engine *g, size_t free_before, fut_bench_result *
 /* The steps as a run has them; then, on a device, marked ones. */
 static fut_status measure(fut_engine *g, fut_feed *feed, const fut_bench_options *options, series *s, fut_bench_result *r)
 {
-    FUT_TRY(run_steps(g, feed, 0, options->warm_up, s, &r->loss));
+    FUT_TRY(run_steps(g, feed, 0, options->warm_up, s, r));
     r->step = median(s->seconds, s->steps);
     r->fastest = s->seconds[0];
     r->slowest = s->seconds[s->steps - 1];
     if (!g->info.asynchronous) return FUT_OK;
     FUT_TRY(fut_engine_mark(g));
-    FUT_TRY(run_steps(g, feed, options->warm_up + s->steps, 1, s, &r->loss));
+    FUT_TRY(run_steps(g, feed, options->warm_up + s->steps, 1, s, r));
     r->enqueued = median(s->seconds, s->steps);
     r->exposed_copy = median(s->copy, s->steps);
     r->exposed_reduce = median(s->reduce, s->steps);
@@ -165,7 +168,7 @@ static fut_status measure(fut_engine *g, fut_feed *feed, const fut_bench_options
 static fut_status first_step(fut_engine *g, fut_feed *feed, double started, fut_bench_result *r)
 {
     series none = {.steps = 0};
-    FUT_TRY(run_steps(g, feed, 0, 1, &none, &r->loss));
+    FUT_TRY(run_steps(g, feed, 0, 1, &none, r));
     r->first = fut_clock_now() - started;
     return FUT_OK;
 }
@@ -180,6 +183,11 @@ static fut_status decide_shards(const fut_config *config, const fut_comm *comm, 
     FUT_TRY(fut_config_check_shards(config, shards));
     *shards_out = (int)shards;
     return FUT_OK;
+}
+
+void fut_bench_result_fini(fut_bench_result *result)
+{
+    fut_exposure_fini(&result->exposure);
 }
 
 fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_bench_options *options, fut_bench_result *result_out)
@@ -210,6 +218,7 @@ fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_ben
     FUT_TRY_GOTO(FUT_NEW_ARRAY(s.steps, &s.copy), out);
     FUT_TRY_GOTO(FUT_NEW_ARRAY(s.steps, &s.reduce), out);
     FUT_TRY_GOTO(fut_engine_share_state(g), out);
+    FUT_TRY_GOTO(fut_exposure_init(g, &result_out->exposure), out);
     FUT_TRY_GOTO(first_step(g, feed, started, result_out), out);
     FUT_TRY_GOTO(measure(g, feed, options, &s, result_out), out);
     describe(g, g->bytes_free_before, result_out);

@@ -4,6 +4,7 @@
 
 #include "dist/comm.h"
 #include "launch/config.h"
+#include "launch/exposure.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,12 +28,14 @@ typedef struct fut_bench_result {
     size_t parameters, slot, shared, state; /* bytes on the device: packs, one shard's activations, shared, optimizer */
     size_t device_used;                     /* by all of it, as the device says; 0: unknown */
     size_t resident;                        /* the most that this process had of the host's memory; 0: unknown */
+    fut_exposure exposure;                  /* of the sums of gradients */
     double loss;                            /* of the last step: shows that it trained on something */
 } fut_bench_result;
 
-/* Collective. The result is whole on every rank; times are this rank's. */
+/* Collective. The result is whole on every rank and to be finished after an error too; times are this rank's. */
 fut_status fut_bench_run(const fut_config *config, fut_comm *comm, const fut_bench_options *options,
                          fut_bench_result *result_out) FUT_MUST_CHECK;
+void fut_bench_result_fini(fut_bench_result *result);
 
 #ifdef __cplusplus
 }

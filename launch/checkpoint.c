@@ -195,6 +195,7 @@ static fut_status write_meta(fut_h5 *h5, const fut_checkpoint_meta *meta)
     FUT_TRY(fut_h5_set_i64(h5, "/", "version", FORMAT_VERSION));
     FUT_TRY(fut_h5_set_i64(h5, "/", "shards", meta->shards));
     FUT_TRY(fut_h5_set_i64(h5, "/", "threads", meta->threads));
+    FUT_TRY(fut_h5_set_i64(h5, "/", "bucket", meta->bucket));
     FUT_TRY(fut_h5_set_u64(h5, "/", "dataset_fingerprint", meta->dataset_fingerprint));
     FUT_TRY(fut_h5_set_text(h5, "/", "library", fut_str_text(&meta->library)));
     FUT_TRY(fut_h5_set_text(h5, "/", "model", fut_str_text(&meta->model)));
@@ -301,6 +302,7 @@ fut_status fut_checkpoint_read_meta(const char *path, fut_checkpoint_meta *meta_
     FUT_TRY_GOTO(fut_checkpoint_open(path, &h5), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "shards", &meta.shards), out);
     FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "threads", &meta.threads), out);
+    if (fut_h5_has_attribute(h5, "/", "bucket")) FUT_TRY_GOTO(fut_h5_get_i64(h5, "/", "bucket", &meta.bucket), out);
     FUT_TRY_GOTO(fut_h5_get_u64(h5, "/", "dataset_fingerprint", &meta.dataset_fingerprint), out);
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "library", &meta.library), out);
     FUT_TRY_GOTO(fut_h5_get_text(h5, "/", "model", &meta.model), out);

@@ -37,6 +37,7 @@ typedef struct fut_progress {
 typedef struct fut_checkpoint_meta {
     int64_t shards;
     int64_t threads; /* CPU threads of a shard */
+    int64_t bucket;  /* fut_engine.bucket */
     uint64_t dataset_fingerprint;
     fut_str config;  /* resolved YAML */
     fut_str library; /* numeric profile: same bits need the same text */

@@ -65,14 +65,20 @@ static fut_status print_text(const fut_config *config, const fut_bench_result *r
     (void)printf("  process           %9.1f MiB  at most, with program and libraries; `futago bench --plan` names its parts\n",
                  mib(r->resident));
     if (r->device_used > 0) (void)printf("  device memory     %9.1f MiB  with the libraries' own\n", mib(r->device_used));
-    return FUT_OK;
+    fut_str table = {0};
+    fut_status st = fut_exposure_print(&r->exposure, &table);
+    if (st == FUT_OK && table.length > 0) (void)printf("sums of gradients, a step:\n%s\n", fut_str_text(&table));
+    fut_str_fini(&table);
+    return st;
 }
 
 static fut_status print_json(const fut_config *config, const fut_bench_result *r)
 {
     fut_str device = {0};
     fut_str library = {0};
-    fut_status st = fut_str_append_json(&device, r->device, strlen(r->device));
+    fut_str buckets = {0};
+    fut_status st = fut_exposure_print_json(&r->exposure, &buckets);
+    if (st == FUT_OK) st = fut_str_append_json(&device, r->device, strlen(r->device));
     if (st == FUT_OK) st = fut_str_append_json(&library, r->library, strlen(r->library));
     if (st == FUT_OK)
         (void)printf(
@@ -80,13 +86,14 @@ static fut_status print_json(const fut_config *config, const fut_bench_result *r
             "\"device\":%s,\"library\":%s,\"img_per_s\":%.6g,\"step_ms\":%.6g,\"step_ms_min\":%.6g,\"step_ms_max\":%.6g,"
             "\"first_step_s\":%.6g,\"enqueued_ms\":%.6g,\"exposed_copy_ms\":%.6g,\"exposed_reduce_ms\":%.6g,\"parameters_bytes\":%zu,"
             "\"optimizer_bytes\":%zu,\"slots\":%d,\"slot_bytes\":%zu,\"shared_bytes\":%zu,\"device_bytes\":%zu,\"resident_bytes\":%zu,"
-            "\"loss\":%.9g}\n",
+            "\"buckets\":%s,\"loss\":%.9g}\n",
             config->model.backbone, (long long)config->data.size, (long long)r->images, r->shards, r->ranks, r->threads, r->backend,
             fut_str_text(&device), fut_str_text(&library), (double)r->images / r->step, r->step * 1e3, r->fastest * 1e3, r->slowest * 1e3,
             r->first, r->enqueued * 1e3, r->exposed_copy * 1e3, r->exposed_reduce * 1e3, r->parameters, r->state, r->slots, r->slot,
-            r->shared, r->device_used, r->resident, r->loss);
+            r->shared, r->device_used, r->resident, fut_str_text(&buckets), r->loss);
     fut_str_fini(&device);
     fut_str_fini(&library);
+    fut_str_fini(&buckets);
     return st;
 }
 
@@ -106,7 +113,7 @@ static fut_status bench(fut_comm *comm, int argc, char **argv)
     fut_args *args = NULL;
     fut_config *config = NULL;
     fut_bench_options options = {0};
-    fut_bench_result result;
+    fut_bench_result result = {0};
     st = fut_args_parse(args_table, intro, argc, argv, &args);
     if (st == FUT_OK && args != NULL) {
         st = fut_args_get_i64(args, "steps", 1, 100000, &options.steps);
@@ -127,6 +134,7 @@ static fut_status bench(fut_comm *comm, int argc, char **argv)
     FUT_TRY_GOTO(fut_bench_run(config, comm, &options, &result), out);
     if (fut_comm_rank(comm) == 0) st = fut_args_is_given(args, "json") ? print_json(config, &result) : print_text(config, &result);
 out:
+    fut_bench_result_fini(&result);
     fut_config_destroy(&config);
     fut_args_destroy(&args);
     return st;

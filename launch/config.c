@@ -84,8 +84,8 @@ static const fut_opt train_options[] = {
     FUT_OPT_STRING(fut_config_train, shards, "auto", "shards of the global batch: a number, or auto for the ranks of the first launch"),
     FUT_OPT_ENUM(fut_config_train, recompute, "auto", recompute_names,
                  "keep one shard's activations at a time and run each forward twice, to the same bits; auto: where all would not fit"),
-    FUT_OPT_I64(fut_config_train, bucket, "0", 0, 1 << 20, "KiB",
-                "gradients that are summed over the ranks at once, to the same bits; 0: 4096 on a GPU, all on the CPU"),
+    FUT_OPT_STRING(fut_config_train, bucket, "auto",
+                   "KiB of gradients that are summed over the ranks at once, to the same bits; auto: measured when a run begins"),
     FUT_OPT_BOOL(fut_config_train, overlap, "true", "sum them while the backward goes on, to the same bits; false: after it"),
     FUT_OPT_I64(fut_config_train, threads, "0", 0, 1024, "threads",
                 "CPU threads of a shard; 0: a machine's cores over the shards on it, the same on any number of ranks"),
@@ -147,6 +147,14 @@ fut_status fut_config_check_shards(const fut_config *config, int64_t shards)
     return FUT_OK;
 }
 
+enum { BUCKET_MAX_KIB = 1 << 20 };
+
+int64_t fut_config_bucket(const fut_config *config)
+{
+    int64_t kib = 0;
+    return fut_str_to_i64(config->train.bucket, &kib) && kib > 0 && kib <= BUCKET_MAX_KIB ? kib : 0;
+}
+
 static fut_status check_fields(const fut_config *config)
 {
     const fut_config_sampler *sampler = &config->sampler;
@@ -162,6 +170,8 @@ static fut_status check_fields(const fut_config *config)
         config->model.batch_norm == FUT_BATCH_NORM_SHARD || config->train.recompute != FUT_RECOMPUTE_ALWAYS, FUT_ERR_CONFIG,
         "train.recompute: true with model.batch_norm: global: statistics over the global batch need every shard's activations at every "
         "layer, so one shard cannot be computed again alone. Use model.batch_norm: shard, or train.recompute: auto");
+    FUT_CHECK(fut_config_bucket(config) > 0 || strcmp(config->train.bucket, "auto") == 0, FUT_ERR_CONFIG,
+              "train.bucket is '%s': expected auto or a number of KiB from 1 to %d", config->train.bucket, BUCKET_MAX_KIB);
     FUT_CHECK(sampler->batch_size == 0 || sampler->batch_size % sampler->m == 0, FUT_ERR_CONFIG,
               "sampler.batch_size %lld is not a multiple of sampler.m %lld", (long long)sampler->batch_size, (long long)sampler->m);
     FUT_CHECK(sampler->batch_size <= sampler->length, FUT_ERR_CONFIG, "sampler.batch_size %lld is larger than sampler.length %lld",

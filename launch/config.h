@@ -63,7 +63,7 @@ typedef struct fut_config_train {
     int64_t batch;
     fut_opt_text shards; /* "auto" or a number */
     int recompute;       /* fut_recompute */
-    int64_t bucket;      /* KiB of gradients that are summed at once; 0: the device's own */
+    fut_opt_text bucket; /* "auto" or KiB of gradients that are summed at once */
     bool overlap;        /* sum them while the backward goes on */
     int64_t threads;     /* CPU threads of a shard; 0: cores of the node over its ranks */
     double save_every;
@@ -116,7 +116,8 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
 int64_t fut_config_shard_min(const fut_config *config);
 /* Can train.batch be dealt to so many shards? Errors: FUT_ERR_CONFIG. */
 fut_status fut_config_check_shards(const fut_config *config, int64_t shards) FUT_MUST_CHECK;
-
+/* train.bucket; 0: auto. */
+int64_t fut_config_bucket(const fut_config *config);
 /* Pixel mean and standard deviation of `data.normalize`; the dataset's own are passed in. */
 void fut_config_normalization(const fut_config *config, const double data_mean[3], const double data_std[3], double mean_out[3],
                               double std_out[3]);

@@ -24,8 +24,7 @@ extern "C" {
 
 enum { FUT_IN_FLIGHT = 2 }; /* steps: one computes, the next is being enqueued */
 
-/* Gradients are summed in buckets of this many bytes where that overlaps with the computation: large enough for a link's full speed, small
- * enough that the first is ready early. */
+/* What `futago plan` reckons with: large enough for a link's full speed, small enough that the first is ready early. */
 enum { FUT_ENGINE_BUCKET_BYTES = 4 << 20 };
 
 /* What the trainer asks of a step, beside the batch. */
@@ -57,6 +56,7 @@ typedef struct fut_engine {
     int shards, my_first, my_end; /* this rank's shards are [my_first, my_end) */
     int slots;                    /* shards whose activations are kept at once: all of mine, or one; 0 until fut_engine_plan */
     int threads;                  /* of the CPU */
+    int64_t bucket;               /* KiB of gradients that are summed at once; 0: all, since nothing was asked for or measured */
     size_t bytes_free_before;     /* on the device, before the engine took any; of the host's, this rank's share */
     int64_t host_bytes_before;    /* fut_mem_bytes at that time */
 
@@ -98,10 +98,15 @@ typedef struct fut_engine_options {
     int64_t classes;        /* people that are trained on: labels are below it */
     double mean[3], std[3]; /* of the normalisation */
     bool vitals;            /* steps can be looked at */
+    int64_t bucket;         /* fut_engine.bucket where train.bucket is auto and it was measured before; 0: it was not */
 } fut_engine_options;
 fut_status fut_engine_create(const fut_config *config, fut_comm *comm, const fut_engine_options *options,
                              fut_engine **engine_out) FUT_MUST_CHECK;
 void fut_engine_destroy(fut_engine **engine);
+
+/* Part of it: fut_engine.bucket, as the configuration has it, as it is known (0: not), or by a short measurement of some sizes on the
+ * communicator of the devices, where there are several ranks and more than the smallest size to sum. Collective. */
+fut_status fut_engine_choose_bucket(fut_engine *engine, int64_t known) FUT_MUST_CHECK;
 
 /* Every size that the run will ask the network for; 0 stands for none. */
 typedef struct fut_engine_sizes {

@@ -217,8 +217,7 @@ static fut_status create_step_memory(fut_engine *g, const fut_engine_options *op
     const fut_config *config = g->config;
     fut_backend *bk = g->bk;
     int64_t batch = config->train.batch;
-    size_t bucket_bytes = (size_t)config->train.bucket << 10;
-    if (bucket_bytes == 0 && g->info.asynchronous) bucket_bytes = FUT_ENGINE_BUCKET_BYTES;
+    size_t bucket_bytes = (size_t)g->bucket << 10;
     g->dim = config->model.embedding;
     fut_row_miner miner;
     FUT_TRY(fut_miner_describe(&config->miner, &miner));
@@ -263,6 +262,7 @@ static fut_status build(fut_engine *g, const fut_engine_options *options)
     FUT_TRY(decide_threads(g, options->threads));
     FUT_TRY(fut_comm_agree(g->comm, create_model(g, options)));
     FUT_TRY(connect_devices(g));
+    FUT_TRY(fut_engine_choose_bucket(g, options->bucket));
     return fut_comm_agree(g->comm, create_step_memory(g, options));
 }
 

@@ -168,7 +168,9 @@ static void write_step(fut_step_report *report, const fut_step_result *r, const 
     put(&l, ",\"seconds\":{");
     for (int s = 0; s < FUT_SECTIONS; s++)
         put(&l, "%s\"%s\":%.6g", s > 0 ? "," : "", fut_section_names[s], timer->seconds[s]);
-    put(&l, "}}");
+    put(&l, "}");
+    if (r->summed > 0) put(&l, ",\"gradients\":{\"summed\":%.6g,\"exposed\":%.6g}", r->summed, r->exposed);
+    put(&l, "}");
     write_line(report, l.text);
 }
 

@@ -13,6 +13,7 @@ typedef struct fut_step_result {
     int64_t step, steps, epoch, epochs; /* step counts from 1; of the whole run */
     int64_t images;
     double lr, gradient_norm;
+    double summed, exposed; /* fut_exposure_add */
     fut_loss_report loss;
     bool looked; /* vitals were read */
     fut_vitals_report vitals;

@@ -61,6 +61,7 @@ static fut_status collect(fut_trainer *t, int64_t step)
             outcome->control.finite, FUT_ERR_NUMERIC,
             "step %lld: the %s is not finite (loss %g, learning rate %g); the last checkpoint is from before it. Try a lower optimizer.lr",
             (long long)result->step, isfinite(result->loss.loss) ? "gradient" : "loss", result->loss.loss, result->lr);
+    fut_exposure_add(&t->exposure, t->engine, &result->summed, &result->exposed);
     double wall = fut_step_timer_end(&pending->timer);
     if (t->engine->info.asynchronous) { /* steps overlap: what one costs is the time between two outcomes */
         double now = fut_clock_now();
@@ -196,6 +197,25 @@ static fut_status report_model(fut_trainer *t, const char *event)
     return FUT_OK;
 }
 
+/* What the sums of gradients cost the steps of this start, bucket by bucket. Rank 0. */
+static fut_status report_exposure(fut_trainer *t)
+{
+    fut_str text = {0};
+    fut_str object = {0};
+    fut_status st = FUT_OK;
+    if (t->exposure.steps == 0 || fut_comm_rank(t->comm) != 0) return FUT_OK;
+    FUT_TRY_GOTO(fut_exposure_print(&t->exposure, &text), out);
+    FUT_INFO("sums of gradients, rank 0, a step:\n%s", fut_str_text(&text));
+    FUT_TRY_GOTO(fut_str_printf(&object, "{\"step\":%lld,\"event\":\"buckets\",\"buckets\":", (long long)t->progress.step), out);
+    FUT_TRY_GOTO(fut_exposure_print_json(&t->exposure, &object), out);
+    FUT_TRY_GOTO(fut_str_printf(&object, "}"), out);
+    fut_step_report_event(&t->report, fut_str_text(&object));
+out:
+    fut_str_fini(&text);
+    fut_str_fini(&object);
+    return st;
+}
+
 /* Evaluate and save, of what is trained or of its average. */
 static fut_status look_at_model(fut_trainer *t, const step_order *order)
 {
@@ -238,6 +258,7 @@ static fut_status finish(fut_trainer *t)
     FUT_TRY(fut_average_enter(t->average)); /* what is exported */
     FUT_INFO_ALL("read %lld photos for %d of %d shard%s", (long long)fut_batches_images_read(t->batches),
                  t->engine->my_end - t->engine->my_first, t->engine->shards, t->engine->shards == 1 ? "" : "s");
+    FUT_TRY(report_exposure(t));
     FUT_TRY(report_model(t, "done"));
     FUT_INFO("next: futago eval %s", t->config->run);
     return FUT_OK;

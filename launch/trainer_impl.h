@@ -7,6 +7,7 @@
 #include "launch/batches.h"
 #include "launch/checkpoint.h"
 #include "launch/engine.h"
+#include "launch/exposure.h"
 #include "launch/feed.h"
 #include "launch/pace.h"
 #include "launch/replicas.h"
@@ -49,6 +50,7 @@ typedef struct fut_trainer {
     fut_saver *saver;       /* rank 0 */
     FILE *log_file;         /* rank 0 */
     fut_step_report report; /* rank 0 */
+    fut_exposure exposure;
 } fut_trainer;
 
 /* Make or resume the run. Collective. */

@@ -18,7 +18,7 @@
 /* What rank 0 found in the run folder. */
 typedef struct resume_point {
     int64_t step; /* -1: a new run */
-    int64_t shards, threads;
+    int64_t shards, threads, bucket;
     uint64_t dataset_fingerprint;
     fut_progress progress;
 } resume_point;
@@ -86,6 +86,7 @@ static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, 
     if (is_other_loss && t->config->eval.best == FUT_BEST_LOSS) point->progress.best_step = -1;
     point->shards = meta->shards;
     point->threads = meta->threads;
+    point->bucket = meta->bucket;
     point->dataset_fingerprint = meta->dataset_fingerprint;
     return FUT_OK;
 }
@@ -185,14 +186,18 @@ static fut_status open_dataset(fut_trainer *t, const resume_point *point)
 
 static fut_status create_engine(fut_trainer *t, const resume_point *point)
 {
-    fut_engine_options options = {
-        .shards = t->shards, .threads = point->step >= 0 ? (int)point->threads : 0, .classes = t->classes.n, .vitals = true};
+    fut_engine_options options = {.shards = t->shards,
+                                  .threads = point->step >= 0 ? (int)point->threads : 0,
+                                  .classes = t->classes.n,
+                                  .vitals = true,
+                                  .bucket = point->step >= 0 ? point->bucket : 0};
     if (t->config->train.threads > 0) options.threads = (int)t->config->train.threads;
     memcpy(options.mean, t->meta.mean, sizeof options.mean);
     memcpy(options.std, t->meta.std, sizeof options.std);
     FUT_TRY(fut_engine_create(t->config, t->comm, &options, &t->engine));
     t->meta.threads = t->engine->threads;
     t->meta.shards = t->shards;
+    t->meta.bucket = t->engine->bucket;
     FUT_INFO("%s: %lld parameters", fut_str_text(&t->meta.model), (long long)fut_net_param_count(t->engine->net));
     return fut_comm_agree(t->comm, fut_str_printf(&t->meta.library, "%s", t->engine->info.library));
 }
@@ -322,6 +327,7 @@ static fut_status open_run(fut_trainer *t, fut_checkpoint_meta *resumed)
     FUT_TRY(plan_engine(t, resumed));
     FUT_TRY(fut_comm_agree(comm, warn_of_schedule(t)));
     FUT_TRY(fut_comm_agree(comm, create_feed(t)));
+    FUT_TRY(fut_comm_agree(comm, fut_exposure_init(t->engine, &t->exposure)));
     FUT_TRY(fut_pace_create(comm, t->engine->my_end - t->engine->my_first, &t->pace));
     FUT_TRY(fut_comm_agree(comm, fut_average_create(t->engine, t->dataset, &t->average)));
     return start_or_resume(t, &point, resumed);
@@ -345,6 +351,7 @@ void fut_trainer_close(fut_trainer *t)
     fut_step_report_close(&t->report);
     fut_log_set_file(NULL);
     if (t->log_file != NULL) (void)fclose(t->log_file);
+    fut_exposure_fini(&t->exposure);
     fut_pace_destroy(&t->pace);
     fut_feed_destroy(&t->feed);
     fut_batches_destroy(&t->batches);

@@ -43,7 +43,7 @@ chain()
 everywhere()
 {
     local ranks=$1 bucket overlap n
-    local buckets=(0 16 1)
+    local buckets=(auto 16 1)
     local overlaps=(false true)
     shift
     for n in $ranks; do
@@ -65,7 +65,7 @@ begin()
 }
 
 if [ -n "${FUTAGO_FULL:-}" ]; then
-    all_buckets="0 1 16"
+    all_buckets="auto 1 16"
     both_overlaps="true false"
     few="2 3 4 5 8"
 fi
@@ -84,6 +84,23 @@ begin $cpu $global
 [ "$want" != "$over_shards" ] || fail "batch norm over the batch ends like that over shards"
 everywhere "${few:-2 5 8}" $cpu $global
 chain $cpu $global
+
+# What sums cost is told. The size of buckets is measured once, where there is something to sum, and then that of the run.
+grep -q '"gradients":{"summed":[0-9.e-]*,"exposed":' chain/metrics.jsonl || fail "no exposed time of a step"
+grep -q '"event":"buckets","buckets":\[{"kib":[0-9.e-]*,"ms":' chain/metrics.jsonl || fail "no exposed time by bucket"
+measured="gradients are summed in buckets of "
+wide="--set model.embedding=8192 --set train.shards=3"
+train 1 wide $cpu $wide --set train.steps=1
+! grep -q "$measured" err || fail "one rank measures what to send"
+train 2 wide $cpu $wide --set train.steps=2
+says "$measured"
+train 3 wide $cpu $wide --set train.steps=3
+! grep -q "$measured" err || fail "measured again"
+want=$got
+train 1 alone $cpu $wide --set train.steps=3
+[ "$got" = "$want" ] || fail "another size of buckets, other bits"
+expect 78 "$futago" train c.yaml --set train.bucket=0
+says "train.bucket is '0': expected auto or a number of KiB"
 
 # Nobody says how many threads: the shards decide, not the ranks.
 begin $cpu $kept --set train.threads=0 --set train.shards=2

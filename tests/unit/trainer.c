@@ -82,6 +82,7 @@ static int64_t peak_after(int shards, const char *recompute)
     FUT_TEST_OK(fut_config_load(NULL, sets, (int)(sizeof sets / sizeof *sets), &config));
     FUT_TEST_OK(fut_comm_create_self(&comm));
     FUT_TEST_OK(fut_bench_run(config, comm, &(fut_bench_options){.steps = 1}, &result));
+    fut_bench_result_fini(&result);
     fut_comm_destroy(&comm);
     fut_config_destroy(&config);
     return fut_mem_peak();
