@@ -26,11 +26,15 @@ begin()
 # meet HOW RANK PHASE [OPERATION]: see how such a run ends.
 meet()
 {
-    local how=$1 rank=$2 phase=$3 operation=${4:--} step=15 got=0 job met began took pid pids
+    local how=$1 rank=$2 phase=$3 operation=${4:--} step=15 got=0 job met began took named=- pid pids
     case $phase in start) step=0 ;; esac
     begin $how $rank $phase $operation $step || begin $how $rank $phase $operation $step || fail "$how $rank $phase: the rank was not met"
     began=$(date +%s%N)
     pids=$(pgrep -P $job -f "futago train" || true)
+    while [ "$how" = stop ] && [ "$named" = - ] && kill -0 $job 2>/dev/null; do
+        sleep 0.02
+        if grep -q "no answer from rank" err; then named=$((($(date +%s%N) - began) / 1000000)); fi
+    done
     wait $job || got=$?
     took=$((($(date +%s%N) - began) / 1000000))
     for pid in $pids; do
@@ -43,6 +47,7 @@ meet()
     step=$(echo "$met" | cut -d' ' -f2)
     if [ "$how" = stop ]; then
         [ $got -eq 74 ] || fail "stop $rank $phase: exit status $got"
+        [ "$named" != - ] && [ $named -le $((deadline * 1000 + 1000 + 2000)) ] || fail "stop $rank $phase: named after $named ms"
         # The second is the ranks'; what follows is mpirun's own clearing up on a busy machine.
         [ $took -ge $((deadline * 1000 - 500)) ] && [ $took -le $((deadline * 1000 + 1000 + 4000)) ] || fail "stop $rank $phase: after $took ms"
         grep -q "no answer from rank $rank on host $(hostname), last in '$phase' of step $step" err || fail "stop $rank $phase: no message names it"
@@ -55,7 +60,7 @@ meet()
         [ "$how" = kill ] || fail "$how $rank $phase: hang-report names another rank or place than $rank $phase $step"
     expect 0 ranks 2 "$futago" train c.yaml $long
     [ "$(digest)" = "$want" ] || fail "$how $rank $phase: ends with $(digest), undisturbed with $want"
-    printf '%s rank %s in %s: %s ms\n' "$how" "$rank" "$phase" "$took" >&3
+    printf '%s rank %s in %s: named after %s ms, ended after %s ms\n' "$how" "$rank" "$phase" "$named" "$took" >&3
 }
 
 exec 3>&1
