@@ -41,6 +41,7 @@ struct fut_tree {
     double mark;        /* clock: until then the caller's time is accounted for */
     fut_stream *stream; /* of the reduction */
     fut_event *computed, *reduced;
+    fut_event **marks; /* [2 buckets] when each began and ended; NULL: not wanted */
 };
 
 static char *buffer_at(const fut_tree *t, int buffer)
@@ -144,6 +145,9 @@ void fut_tree_destroy(fut_tree **tree)
     if (t->computed != NULL) t->bk->event_destroy(t->bk, t->computed);
     if (t->stream != NULL) t->bk->stream_destroy(t->bk, t->stream);
     fut_tree_ranks_fini(&t->ranks);
+    for (int i = 0; t->marks != NULL && i < 2 * t->n_buckets; i++)
+        if (t->marks[i] != NULL) t->bk->event_destroy(t->bk, t->marks[i]);
+    fut_mem_free(t->marks);
     fut_mem_free(t->buckets);
     fut_mem_free(t->span);
     fut_mem_free(t);
@@ -159,6 +163,35 @@ const fut_tree_span *fut_tree_spans(const fut_tree *t, int *buckets_out)
 {
     *buckets_out = t->n_buckets;
     return t->span;
+}
+
+fut_status fut_tree_mark(fut_tree *t)
+{
+    if (t->marks == NULL) FUT_TRY(FUT_NEW_ARRAY(2 * t->n_buckets, &t->marks));
+    for (int i = 0; i < 2 * t->n_buckets; i++)
+        if (t->marks[i] == NULL) FUT_TRY(t->bk->event_create(t->bk, &t->marks[i]));
+    return FUT_OK;
+}
+
+static fut_status leave_mark(const fut_tree *t, int place)
+{
+    return t->marks == NULL ? FUT_OK : t->bk->event_record(t->bk, t->marks[place], t->stream);
+}
+
+fut_status fut_tree_read_marks(fut_tree *t, fut_event *from, fut_event *computed)
+{
+    double all_computed = 0;
+    FUT_TRY(t->bk->event_seconds(t->bk, from, computed, &all_computed));
+    for (int b = 0; b < t->n_buckets; b++) {
+        double began = 0;
+        double ended = 0;
+        FUT_TRY(t->bk->event_seconds(t->bk, from, t->marks[2 * b], &began));
+        FUT_TRY(t->bk->event_seconds(t->bk, from, t->marks[2 * b + 1], &ended));
+        double hidden_until = began > all_computed ? began : all_computed;
+        t->span[b] = (fut_tree_span){
+            .count = t->span[b].count, .waited = ended > hidden_until ? ended - hidden_until : 0, .whole = ended - began, .began = began};
+    }
+    return FUT_OK;
 }
 
 fut_status fut_tree_begin_leaf(fut_tree *t, int shard, void **leaf_out)
@@ -246,6 +279,7 @@ static fut_status begin_bucket(fut_tree *t)
     b->step = 0;
     FUT_TRY(t->bk->event_record(t->bk, t->computed, NULL));
     FUT_TRY(t->bk->event_wait(t->bk, t->stream, t->computed));
+    FUT_TRY(leave_mark(t, 2 * t->begun));
     FUT_TRY(merge_leaf(t, b->first, b->end, NULL, t->stream, &t->whole));
     t->begun++;
     charge(t, &span->worked);
@@ -292,8 +326,10 @@ static fut_status advance(fut_tree *t, const char *what)
         for (int i = t->done; i < t->begun; i++)
             for (bool steps = true; steps; goes = goes || steps)
                 FUT_TRY(step_bucket(t, i, &steps, what));
-        for (; t->done < t->begun && is_complete(t, t->done); t->done++)
+        for (; t->done < t->begun && is_complete(t, t->done); t->done++) {
+            FUT_TRY(leave_mark(t, 2 * t->done + 1));
             t->span[t->done].whole = t->mark - t->span[t->done].began;
+        }
         if (t->begun < t->ready && (t->n_lanes == 0 || t->begun < t->done + t->n_lanes)) {
             FUT_TRY(begin_bucket(t));
             goes = true;

@@ -56,7 +56,7 @@ fut_status fut_tree_leaf_ready(fut_tree *tree, int64_t first, const char *what) 
  * begins. Waits for what is still under way. Collective. */
 fut_status fut_tree_finish(fut_tree *tree, const void **sum_out, const char *what) FUT_MUST_CHECK;
 
-/* How a bucket of the last round went. Of a device, which works behind the host's back, it says nothing. */
+/* How a bucket of the last round went. Of a device, which works behind the host's back, see fut_tree_mark. */
 typedef struct fut_tree_span {
     int64_t count; /* elements */
     /* seconds */
@@ -67,6 +67,10 @@ typedef struct fut_tree_span {
 } fut_tree_span;
 /* Borrowed, [buckets] in the order in which they are summed. */
 const fut_tree_span *fut_tree_spans(const fut_tree *tree, int *buckets_out);
+/* On a device: from now on buckets leave marks in the tree's stream. Once the round's work is done, read_marks makes spans of them: `began`
+ * after the event `from`, which came before the round, `waited` what lies after `computed`, which comes after the leaf's own work. */
+fut_status fut_tree_mark(fut_tree *tree) FUT_MUST_CHECK;
+fut_status fut_tree_read_marks(fut_tree *tree, fut_event *from, fut_event *computed) FUT_MUST_CHECK;
 
 /* The same for a few f64: my_rows holds one row of n <= FUT_TREE_SUM_MAX values a shard of mine, rows `stride` apart. Collective. */
 fut_status fut_tree_sum_f64(fut_comm *comm, int shards, const double *my_rows, int64_t stride, int n, double *sum_out,

@@ -114,12 +114,13 @@ static fut_status run_steps(fut_engine *g, fut_feed *feed, int64_t first, int64_
         double summed = 0;
         double exposed_sum = 0;
         if (at >= 0) out->seconds[at] = now - last;
-        if (at >= 0) fut_exposure_add(&r->exposure, g, &summed, &exposed_sum);
         last = now;
         if (at >= 0 && marked) {
             FUT_TRY(exposed(g, FUT_MARK_BEGIN, FUT_MARK_INPUTS, &out->copy[at]));
             FUT_TRY(exposed(g, FUT_MARK_COMPUTED, FUT_MARK_REDUCED, &out->reduce[at]));
+            FUT_TRY(fut_tree_read_marks(g->tree, g->marks[FUT_MARK_BEGIN], g->marks[FUT_MARK_COMPUTED]));
         }
+        if (at >= 0) fut_exposure_add(&r->exposure, g, &summed, &exposed_sum);
         fut_loss_read(g->loss, outcome->sums, &report);
         r->loss = report.loss;
     }
@@ -158,6 +159,7 @@ static fut_status measure(fut_engine *g, fut_feed *feed, const fut_bench_options
     r->slowest = s->seconds[s->steps - 1];
     if (!g->info.asynchronous) return FUT_OK;
     FUT_TRY(fut_engine_mark(g));
+    FUT_TRY(fut_exposure_init(g, &r->exposure));
     FUT_TRY(run_steps(g, feed, options->warm_up + s->steps, 1, s, r));
     r->enqueued = median(s->seconds, s->steps);
     r->exposed_copy = median(s->copy, s->steps);

@@ -336,5 +336,5 @@ fut_status fut_engine_mark(fut_engine *g)
 {
     for (int i = 0; i < FUT_MARKS; i++)
         if (g->marks[i] == NULL) FUT_TRY(g->bk->event_create(g->bk, &g->marks[i]));
-    return FUT_OK;
+    return fut_tree_mark(g->tree);
 }

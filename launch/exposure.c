@@ -11,7 +11,7 @@ fut_status fut_exposure_init(const fut_engine *g, fut_exposure *out)
     fut_exposure e = {0};
     const fut_tree_span *span = fut_tree_spans(g->tree, &e.buckets);
     *out = (fut_exposure){0};
-    if (g->info.asynchronous || fut_comm_size(g->comm) == 1) return FUT_OK;
+    if ((g->info.asynchronous && g->marks[0] == NULL) || fut_comm_size(g->comm) == 1) return FUT_OK;
     FUT_TRY(FUT_NEW_ARRAY(e.buckets, &e.sum));
     for (int b = 0; b < e.buckets; b++)
         e.sum[b].count = span[b].count;

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* {0}, and so where there is nothing to tell: of one rank, and of a device, which sums behind the host's back. */
+/* {0}, and so where there is nothing to tell: of one rank, and of a device, which sums behind the host's back unless fut_engine_mark was
+ * called. */
 typedef struct fut_exposure {
     int buckets;
     int64_t steps;
@@ -19,8 +20,9 @@ typedef struct fut_exposure {
 /* Of the engine's steps from now on. Owns memory. */
 fut_status fut_exposure_init(const fut_engine *engine, fut_exposure *exposure_out) FUT_MUST_CHECK;
 void fut_exposure_fini(fut_exposure *exposure);
-/* The step that the engine has just done. summed_out: seconds from the first bucket's beginning to the last one's end; exposed_out: seconds
- * of it in which this rank did not compute; both 0 where there is nothing to tell. Allocates nothing. */
+/* The step that the engine has just done; of a device once fut_tree_read_marks read its marks. summed_out: seconds from the first bucket's
+ * beginning to the last one's end; exposed_out: seconds of it in which this rank did not compute; both 0 where there is nothing to tell.
+ * Allocates nothing. */
 void fut_exposure_add(fut_exposure *exposure, const fut_engine *engine, double *summed_out, double *exposed_out);
 
 /* A table for people, a line a bucket in the order of their sums; and an array of objects. Milliseconds a step. Nothing where there is

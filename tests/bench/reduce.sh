@@ -5,7 +5,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$root/build/release}
-[ $# -gt 1 ] && shift || set -- 2 4
+if [ $# -gt 1 ]; then shift; else set -- 2 4; fi
 cmake --build "$build" --target bench_reduce >/dev/null
 echo "| ranks | KiB | tree, all at once, us | tree, buckets of 4 MiB, us | MPI_Allreduce, us | tree / MPI |"
 echo "|---|---|---|---|---|---|"

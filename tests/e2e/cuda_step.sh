@@ -61,6 +61,6 @@ check_calls 6 10 --set train.log_every=1
 expect 0 "$futago" bench c.yaml --set backend=cuda --steps 3 --json
 says '"backend":"cuda"' '"exposed_copy_ms":' '"exposed_reduce_ms":'
 expect 0 ranks 2 "$futago" bench c.yaml --set backend=cuda --steps 3
-says "4 shards on 2 ranks" "exposed reduce" "photos a second"
+says "4 shards on 2 ranks" "exposed reduce" "photos a second" "sums of gradients, a step:"
 expect 0 "$futago" bench --plan --layers --set model.backbone=tiny --set data.size=64
 says "least step" "blocks.0.0.conv"
