@@ -62,22 +62,28 @@ static span type_of(span value)
     return (span){value.at + skip, (int)strcspn(value.at + skip, ",}\n")};
 }
 
-bool fut_config_log_changes(const char *before, const char *now)
+static bool is_key(const entry *e, const char *section, const char *key)
 {
-    bool is_other_loss = false;
+    return is_same(e->section, (span){section, (int)strlen(section)}) && is_same(e->key, (span){key, (int)strlen(key)});
+}
+
+fut_config_changes fut_config_log_changes(const char *before, const char *now)
+{
+    fut_config_changes changes = {0};
     entry e = {.section = {now, 0}};
     span was;
     while (next_entry(&now, &e)) {
         if (!find(before, &e, &was) || is_same(was, e.value)) continue;
         FUT_WARN("configuration changed since the checkpoint: %.*s%s%.*s was %.*s, is now %.*s", e.section.length, e.section.at,
                  e.section.length > 0 ? "." : "", e.key.length, e.key.at, was.length, was.at, e.value.length, e.value.at);
-        if (e.section.length > 0 || e.key.length != 4 || memcmp(e.key.at, "loss", 4) != 0 || is_same(type_of(was), type_of(e.value)))
-            continue;
+        if (is_key(&e, "eval", "best") || is_key(&e, "eval", "part")) changes.best = true;
+        if (is_key(&e, "", "scheduler")) changes.scheduler = true;
+        if (!is_key(&e, "", "loss") || is_same(type_of(was), type_of(e.value))) continue;
         FUT_WARN(
-            "the run goes on with the loss %.*s after %.*s: weights, the optimizer's moments, the schedule and the place in the data are "
-            "carried over; values of the loss before and after cannot be compared, so eval.best: loss begins anew",
+            "the run goes on with the loss %.*s after %.*s: weights, the optimizer's moments, the learning rate and the place in the data "
+            "are carried over; values of the loss before and after cannot be compared, so what is best in it begins anew",
             type_of(e.value).length, type_of(e.value).at, type_of(was).length, type_of(was).at);
-        is_other_loss = true;
+        changes.loss = true;
     }
-    return is_other_loss;
+    return changes;
 }

@@ -160,20 +160,6 @@ int64_t fut_eval_part_size(const fut_dataset *dataset, fut_eval_part part)
     return part == FUT_EVAL_VAL_AND_TEST ? n[FUT_PART_VAL] + n[FUT_PART_TEST] : n[part];
 }
 
-int64_t fut_eval_known(const fut_dataset *dataset, fut_eval_part part, const fut_classes *classes)
-{
-    const int32_t *label_of = fut_dataset_get_labels(dataset);
-    int64_t known = 0;
-    for (int i = 0; i < FUT_PART_COUNT; i++) {
-        int64_t n = 0;
-        const int64_t *image = fut_dataset_get_part(dataset, (fut_part)i, &n);
-        bool in_part = part == FUT_EVAL_VAL_AND_TEST ? i != FUT_PART_TRAIN : i == (int)part;
-        for (int64_t k = 0; in_part && k < n; k++)
-            known += classes->of[label_of[image[k]]] >= 0;
-    }
-    return known;
-}
-
 /* Photos of a part in the split's order, their labels, their embeddings. */
 typedef struct embedded {
     int64_t *image;
@@ -227,6 +213,22 @@ static fut_status has_positive_pair(const embedded *e, bool *has_out)
         *has_out = *has_out || sorted[i] == sorted[i - 1];
     fut_mem_free(sorted);
     return FUT_OK;
+}
+
+fut_status fut_eval_has_loss(const fut_dataset *dataset, fut_eval_part part, const fut_eval_loss *loss, bool *has_out)
+{
+    fut_status st = FUT_OK;
+    embedded listed = {0};
+    *has_out = false;
+    FUT_TRY_GOTO(list_part(dataset, part, &listed), out);
+    if (!fut_loss_is_of_classes(loss->config))
+        FUT_TRY_GOTO(has_positive_pair(&listed, has_out), out);
+    else
+        for (int64_t i = 0; i < listed.n; i++)
+            *has_out = *has_out || loss->classes->of[listed.label[i]] >= 0;
+out:
+    embedded_fini(&listed);
+    return st;
 }
 
 static fut_status embed_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, int64_t chunk, int threads, embedded *part)
@@ -340,13 +342,13 @@ static int cpu_threads(fut_net *net)
     return info.threads;
 }
 
-static fut_status part_loss(fut_net *net, const fut_eval_loss *from, const embedded *part, double *loss_out)
+static fut_status part_loss(fut_net *net, const fut_eval_loss *from, const embedded *part, bool has_positive, double *loss_out)
 {
     fut_status st = FUT_OK;
     embedded known = {0};
-    if (!fut_loss_is_of_classes(from->config)) return part->n > 1 ? pairs_loss(net, from, part, loss_out) : FUT_OK;
-    FUT_TRY_GOTO(list_known(part, fut_net_get_spec(net)->embedding, from->classes, &known), out);
     *loss_out = NAN;
+    if (!fut_loss_is_of_classes(from->config)) return has_positive ? pairs_loss(net, from, part, loss_out) : FUT_OK;
+    FUT_TRY_GOTO(list_known(part, fut_net_get_spec(net)->embedding, from->classes, &known), out);
     if (known.n > 0) FUT_TRY_GOTO(pairs_loss(net, from, &known, loss_out), out);
 out:
     embedded_fini(&known);
@@ -376,7 +378,7 @@ fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *da
     fut_metric_options options = {.n_hardest = n_hardest, .threads = cpu_threads(net), .team = &team};
     FUT_TRY_GOTO(fut_metric_embeddings(&a, result.paired_with_train ? &b : NULL, dim, &options, &result.verification), out);
     if (fut_comm_rank(comm) == 0) {
-        if (loss != NULL) FUT_TRY_GOTO(part_loss(net, loss, &query, &result.loss), agree);
+        if (loss != NULL) FUT_TRY_GOTO(part_loss(net, loss, &query, has_positive, &result.loss), agree);
         result.n = query.n;
         result.image = query.image;
         result.label = query.label;

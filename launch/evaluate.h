@@ -34,8 +34,8 @@ int64_t fut_eval_part_size(const fut_dataset *dataset, fut_eval_part part);
 
 typedef struct fut_part_result {
     fut_verification verification;
-    double loss; /* of all pairs of the part at once (the first FUT_EVAL_LOSS_MAX photos), 0 without pairs; of a loss of classes, of the
-                  * photos of people that were trained on, NaN without any */
+    double loss; /* of all pairs of the part at once (the first FUT_EVAL_LOSS_MAX photos); of a loss of classes, of the photos of people
+                  * that were trained on; NaN where fut_eval_has_loss says that there is none */
     bool paired_with_train; /* nobody in the part has two photos: it was paired with the training photos instead */
     int64_t *image;         /* [n] ids behind the query rows */
     int64_t *reference;     /* [n_reference] ids behind the reference rows; NULL unless paired_with_train */
@@ -48,9 +48,6 @@ void fut_part_result_fini(fut_part_result *result);
 /* One among many, over the same photos. Not collective, for rank 0's result. dim: of an embedding. */
 fut_status fut_part_identification(const fut_part_result *result, int64_t dim, fut_identification *out) FUT_MUST_CHECK;
 
-/* How many photos of a part are of people that are trained on. */
-int64_t fut_eval_known(const fut_dataset *dataset, fut_eval_part part, const fut_classes *classes);
-
 enum { FUT_EVAL_LOSS_MAX = 4096 };
 
 /* The loss that is trained with; its parameters are the network's. */
@@ -58,6 +55,10 @@ typedef struct fut_eval_loss {
     const fut_opt_variant *config;
     const fut_classes *classes;
 } fut_eval_loss;
+
+/* Whether the loss is defined on a part: somebody in it has two photos, which a loss of pairs can bring together; or, for a loss of
+ * classes, is trained on. */
+fut_status fut_eval_has_loss(const fut_dataset *dataset, fut_eval_part part, const fut_eval_loss *loss, bool *has_out) FUT_MUST_CHECK;
 
 /* Evaluate one part of a dataset. Rank 0 gets the result, other ranks an empty one. loss may be NULL. Collective. */
 fut_status fut_evaluate_part(fut_net *net, fut_comm *comm, const fut_dataset *dataset, fut_eval_part part, int64_t chunk, int threads,

@@ -82,8 +82,10 @@ static fut_status check_resume(fut_trainer *t, const fut_checkpoint_meta *meta, 
         !fixed || shards == meta->shards, FUT_ERR_CONFIG,
         "%s: train.shards is %lld, but the run was begun with %lld and its arithmetic depends on that: use train.shards: %lld or auto", run,
         (long long)shards, (long long)meta->shards, (long long)meta->shards);
-    bool is_other_loss = fut_config_log_changes(fut_str_text(&meta->config), fut_str_text(&t->meta.config));
-    if (is_other_loss && t->config->eval.best == FUT_BEST_LOSS) point->progress.best_step = -1;
+    fut_config_changes changes = fut_config_log_changes(fut_str_text(&meta->config), fut_str_text(&t->meta.config));
+    if (changes.best || (changes.loss && t->config->eval.best == FUT_BEST_LOSS)) point->progress.best_step = -1;
+    if (changes.scheduler || (changes.loss && fut_sched_monitors(&t->config->scheduler) == FUT_MONITOR_LOSS))
+        fut_sched_forget_best(&t->config->scheduler, &point->progress.schedule);
     point->shards = meta->shards;
     point->threads = meta->threads;
     point->bucket = meta->bucket;
@@ -146,19 +148,21 @@ static fut_status decide_shards(fut_trainer *t, const resume_point *point)
     return FUT_OK;
 }
 
-/* A loss of classes has no value for people that are not trained on: nothing may wait for it then. */
+/* Where an evaluation has no loss, nothing may wait for it. */
 static fut_status check_evaluated_loss(const fut_trainer *t)
 {
     const fut_config *config = t->config;
     const char *part = fut_eval_part_names[config->eval.part];
+    const char *why = fut_loss_is_of_classes(&config->loss) ? "nobody in it is trained on" : "nobody in it has two photos";
     bool by_monitor = fut_sched_monitors(&config->scheduler) == FUT_MONITOR_LOSS;
-    if (!fut_loss_is_of_classes(&config->loss) || fut_eval_known(t->dataset, (fut_eval_part)config->eval.part, &t->classes) > 0)
-        return FUT_OK;
+    bool has = false;
+    if (fut_eval_part_size(t->dataset, (fut_eval_part)config->eval.part) == 0) return FUT_OK;
+    FUT_TRY(fut_eval_has_loss(t->dataset, (fut_eval_part)config->eval.part, &(fut_eval_loss){&config->loss, &t->classes}, &has));
+    if (has) return FUT_OK;
     FUT_CHECK(config->eval.best != FUT_BEST_LOSS && !by_monitor, FUT_ERR_CONFIG,
-              "%s is loss, and the loss %s is not defined on the %s part: nobody in it is trained on. Use eer or auc",
-              by_monitor ? "scheduler.monitor" : "eval.best", config->loss.choice->name, part);
-    FUT_INFO("the loss %s is not defined on the %s part, where nobody is trained on: evaluations have no loss", config->loss.choice->name,
-             part);
+              "%s is loss, and the loss %s is not defined on the %s part: %s. Use eer or auc",
+              by_monitor ? "scheduler.monitor" : "eval.best", config->loss.choice->name, part, why);
+    FUT_INFO("the loss %s is not defined on the %s part, where %s: evaluations have no loss", config->loss.choice->name, part, why);
     return FUT_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "core/sched/sched.h"
 
+#include <math.h>
+
 #define FUT_SCHED(name) extern const fut_opt_choice fut_sched_##name;
 #include "core/sched/schedules.def"
 #undef FUT_SCHED
@@ -59,4 +61,10 @@ void fut_sched_observe(const fut_opt_variant *config, double base, fut_sched_pla
 {
     if (type_of(config)->observe != NULL && count_of(config->config, place) >= 0)
         type_of(config)->observe(config->config, base, value, state);
+}
+
+void fut_sched_forget_best(const fut_opt_variant *config, fut_sched_state *state)
+{
+    state->best = fut_sched_monitors(config) == FUT_MONITOR_AUC ? -INFINITY : INFINITY;
+    state->bad = 0;
 }

@@ -84,6 +84,8 @@ fut_status fut_sched_warn(const fut_opt_variant *config, const fut_sched_run *ru
  * not count. */
 fut_sched_monitor fut_sched_monitors(const fut_opt_variant *config);
 void fut_sched_observe(const fut_opt_variant *config, double base, fut_sched_place place, double value, fut_sched_state *state);
+/* The values to come cannot be compared with those seen: the next is the best so far, and the rate stays where it is. */
+void fut_sched_forget_best(const fut_opt_variant *config, fut_sched_state *state);
 
 #ifdef __cplusplus
 }

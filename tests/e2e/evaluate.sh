@@ -125,7 +125,12 @@ expect 1 "$futago" verify young $a $b --threshold 1
 expect 0 "$futago" pack orl -o orl.h5 --size 16
 says "has two photos"
 expect 0 "$futago" train c.yaml --set data.file=orl.h5 --set run=orlrun --set train.epochs=1
-says "nobody has two photos in the val part, so it is paired with the training photos"
+says "nobody has two photos in the val part, so it is paired with the training photos" "the loss contrastive is not defined on the val part"
+# Without two photos of a person the loss is 0 or another part of itself: it must not be what is best.
+expect 78 "$futago" train c.yaml --set data.file=orl.h5 --set run=none --set eval.best=loss
+says "eval.best is loss" "not defined on the val part: nobody in it has two photos. Use eer or auc"
+expect 78 "$futago" train c.yaml --set data.file=orl.h5 --set run=none --set scheduler.type=plateau
+says "scheduler.monitor is loss"
 for part in val test; do
     expect 0 "$futago" eval orlrun --part $part --json
     [ "$(field n_same)" -eq 320 ] && [ "$(field n_different)" -eq 12480 ] || fail "orl: $(field n_same) and $(field n_different) pairs"

@@ -82,6 +82,9 @@ best="--set run=losses --set eval.best=loss --set train.steps"
 expect 0 "$futago" train c.yaml $best=20
 expect 0 "$futago" train c.yaml $best=30 --set loss.type=triplet --set loss.margin=2
 says "the run goes on with the loss triplet after contrastive" "weights, the optimizer's moments" "epoch 3  val: loss" "best so far"
+# So is another eval.best: an AUC is no smaller EER.
+expect 0 "$futago" train c.yaml $best=40 --set loss.type=triplet --set loss.margin=2 --set eval.best=auc
+says "eval.best was loss, is now auc" "epoch 4  val: loss" "best so far"
 
 # Two runs in one folder: the second is told who owns it.
 "$futago" train c.yaml --set train.epochs=2000 --set run=owned >owner.out 2>owner.err </dev/null &

@@ -121,6 +121,28 @@ static void plateau_waits_for_the_warm_up(void **state)
     fut_opt_fini(table, &config);
 }
 
+/* Values before and after cannot be compared: any is the best at first, and a rate that fell stays there. */
+static void plateau_forgets_its_best(void **state)
+{
+    (void)state;
+    static const char *const watches[] = {"loss", "auc"};
+    for (int i = 0; i < 2; i++) {
+        sched_config config = {0};
+        fut_sched_state memory = {0};
+        char text[128];
+        bool more = i == 1;
+        (void)snprintf(text, sizeof text, "scheduler: {type: plateau, patience: 0, monitor: %s}", watches[i]);
+        configure(text, &config);
+        for (int epoch = 0; epoch < 2; epoch++)
+            fut_sched_observe(&config.scheduler, 1, (fut_sched_place){.epoch = epoch}, .5, &memory);
+        fut_sched_forget_best(&config.scheduler, &memory);
+        fut_sched_observe(&config.scheduler, 1, (fut_sched_place){.epoch = 2}, more ? .1 : 7, &memory);
+        check_rate(text, 1, 3, fut_sched_lr(&config.scheduler, 1, (fut_sched_place){.epoch = 3}, &memory), .1);
+        assert_true(memory.best == (more ? .1 : 7));
+        fut_opt_fini(table, &config);
+    }
+}
+
 static void warn_run(const char *text, fut_sched_run run, const char *want)
 {
     sched_config config = {0};
@@ -198,8 +220,8 @@ static void options_out_of_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates_of_torch), cmocka_unit_test(plateaus_of_torch),    cmocka_unit_test(plateau_waits_for_the_warm_up),
-        cmocka_unit_test(warnings),       cmocka_unit_test(options_out_of_range),
+        cmocka_unit_test(rates_of_torch),           cmocka_unit_test(plateaus_of_torch), cmocka_unit_test(plateau_waits_for_the_warm_up),
+        cmocka_unit_test(plateau_forgets_its_best), cmocka_unit_test(warnings),          cmocka_unit_test(options_out_of_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
