@@ -8,4 +8,4 @@ sh launch/install_packages.sh build run test
 cmake --preset dev >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 rm -f build-configure.log
 cmake --build --preset dev
-exec ctest --test-dir build/dev --output-on-failure --no-tests=error -LE long -j 1 "$@"
+exec ctest --test-dir build/dev --output-on-failure --no-tests=error -LE long -j 2 "$@"

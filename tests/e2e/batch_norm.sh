@@ -47,7 +47,6 @@ says "train.recompute: true with model.batch_norm: global"
 
 # On GPUs: recorded, with several shards a rank and with one.
 on_cuda
-export GPU_DOUBLE_DELAY_US=0
 cuda="$global --set backend=cuda --set eval.every=0"
 expect 0 "$futago" train c.yaml $cuda --set run=gpu1
 want=$(digest)

@@ -3,7 +3,6 @@
 . tests/support/script.sh "$1"
 [ "${FUT_TEST_GPU:-0}" = 0 ] || skip "a real GPU counts no calls"
 on_cuda
-export GPU_DOUBLE_DELAY_US=0
 make_faces faces faces.h5 25 8
 write_config c.yaml
 

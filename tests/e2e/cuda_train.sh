@@ -37,16 +37,16 @@ for n in 2 4; do
 done
 
 # Killed without warning in the middle, resumed on fewer GPUs, then on one.
-"$source_dir/launch/mpirun.sh" 4 "$futago" train c.yaml $steps --set run=killed --set backend=cuda --set train.save_steps=1 >out 2>err </dev/null &
+"$source_dir/launch/mpirun.sh" 4 "$futago" train c.yaml $steps --set run=struck --set backend=cuda --set train.save_steps=1 >out 2>err </dev/null &
 pid=$!
 for _ in $(seq 600); do
-    grep -qs '^{"step":3,' killed/metrics.jsonl && break
+    grep -qs '^{"step":3,' struck/metrics.jsonl && break
     sleep 0.05
 done
-pkill -9 -f "run=killed" || fail "the run ended before it was killed"
+kill -KILL $(pgrep -P $pid) $pid || fail "the run ended before it was killed"
 wait $pid 2>/dev/null && fail "a killed run ended well"
-expect 0 ranks 2 "$futago" train c.yaml $steps --set run=killed --set backend=cuda --set train.save_steps=1
-says "resuming killed/checkpoints/step-"
+expect 0 ranks 2 "$futago" train c.yaml $steps --set run=struck --set backend=cuda --set train.save_steps=1
+says "resuming struck/checkpoints/step-"
 [ "$(digest)" = "$want" ] || fail "killed and resumed ends with $(digest), undisturbed with $want"
 
 # A CPU's checkpoint goes on on the GPU and back; the losses stay those of the CPU.

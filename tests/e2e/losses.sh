@@ -29,7 +29,6 @@ done
 # Few steps suffice on the GPU double, which takes its time: the first losses are the CPU's.
 recipes few 1 cpu 2 2
 on_cuda
-export GPU_DOUBLE_DELAY_US=0
 recipes gpu 1 cuda 2 2
 recipes gpu-3 3 cuda 2 2
 same gpu gpu-3

@@ -19,7 +19,6 @@ done
 
 # On a GPU the recorded step holds the second forwards too. Stopped and resumed with the other setting.
 on_cuda
-export GPU_DOUBLE_DELAY_US=0
 cuda="$eight --set backend=cuda --set eval.every=0"
 expect 0 "$futago" train c.yaml $cuda --set run=kept --set train.recompute=false
 want=$(digest)

@@ -107,7 +107,7 @@ begin $cpu $kept --set train.threads=0 --set train.shards=2
 everywhere "2" $cpu $kept --set train.threads=0 --set train.shards=2
 
 on_cuda
-export GPU_DOUBLE_DELAY_US=0 GPU_DOUBLE_DEVICES=8
+export GPU_DOUBLE_DEVICES=8
 cuda="--set backend=cuda"
 begin $cuda $kept
 everywhere "${few:-4}" $cuda $kept

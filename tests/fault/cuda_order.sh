@@ -4,7 +4,6 @@
 . tests/support/script.sh "$1"
 [ "${FUT_TEST_GPU:-0}" = 0 ] || skip "a real GPU finds no missing order"
 on_cuda
-export GPU_DOUBLE_DELAY_US=0
 make_faces faces faces.h5 25 8
 write_config c.yaml
 train="timeout -k 5 60 $futago train c.yaml --set backend=cuda --set train.steps=4 --set eval.every=0 --set train.save_steps=0"

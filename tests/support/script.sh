@@ -7,7 +7,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/futago-test-XXXXXX")
 at_exit=
 trap 'status=$?; eval "$at_exit"; rm -rf "$tmp"; exit $status' EXIT
 cd "$tmp"
-export OMP_NUM_THREADS=1 TMPDIR="$tmp" XDG_CACHE_HOME="$tmp/cache"
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TMPDIR="$tmp" XDG_CACHE_HOME="$tmp/cache"
 
 fail()
 {
@@ -28,10 +28,12 @@ ranks()
     timeout -k 5 120 "$source_dir/launch/mpirun.sh" "$@"
 }
 
-# on_cuda: what follows finds the modules of the GPU double; with FUT_TEST_GPU=1 those of a real GPU, beside the program.
+# on_cuda: what follows finds the modules of the GPU double; with FUT_TEST_GPU=1 those of a real GPU, beside the program. The double takes
+# no pauses: it finds a missing wait whatever the timing.
 on_cuda()
 {
     if [ "${FUT_TEST_GPU:-0}" = 1 ]; then unset FUTAGO_MODULES; return; fi
+    export GPU_DOUBLE_DELAY_US=0
     export FUTAGO_MODULES="$(dirname "$futago")/double"
     [ -e "$FUTAGO_MODULES/futago_cuda.so" ] || fail "the GPU double's modules are not built"
 }
