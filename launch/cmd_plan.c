@@ -2,6 +2,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "core/loss/loss.h"
 #include "core/nn/describe.h"
 #include "dist/reduce.h"
 #include "launch/args.h"
@@ -19,6 +20,7 @@ static const fut_arg args_table[] = {
     FUT_ARG_VALUE('r', "ranks", "N", NULL, "one answer in detail; without it a table over 1, 2, 4, ... 1024"),
     FUT_ARG_REPEATED('s', "set", "KEY=VALUE", "override one key of CONFIG, e.g. --set precision=bf16"),
     FUT_ARG_VALUE(0, "photos", "N", NULL, "photos of a rank's shard; by default train.batch, over train.shards where that is a number"),
+    FUT_ARG_VALUE(0, "people", "N", NULL, "people to train on, which a loss with a weight vector for each must be told"),
     FUT_ARG_VALUE(0, "peak", "TFLOPS", NULL, "what the device computes; an H100's by default"),
     FUT_ARG_VALUE(0, "bandwidth", "GB/S", NULL, "what its memory moves; an H100's by default"),
     FUT_ARG_VALUE(0, "compute", "MS", NULL, "measured: computation of one rank's step, instead of the least that the device allows"),
@@ -65,6 +67,18 @@ static fut_status read_photos(const fut_config *config, const fut_args *args, in
     return FUT_OK;
 }
 
+/* Only a loss of classes asks for them. */
+static fut_status read_people(const fut_config *config, const fut_args *args, int64_t *people_out)
+{
+    *people_out = 1;
+    if (!fut_loss_is_of_classes(&config->loss)) return FUT_OK;
+    FUT_CHECK(fut_args_is_given(args, "people"), FUT_ERR_USAGE,
+              "the loss %s has a weight vector for each person that is trained on: say how "
+              "many with --people N",
+              config->loss.choice->name);
+    return fut_args_get_i64(args, "people", 2, (int64_t)1 << 31, people_out);
+}
+
 static fut_status field(const cJSON *object, const char *path, const char *name, double *value_out)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -75,7 +89,7 @@ static fut_status field(const cJSON *object, const char *path, const char *name,
 
 /* What one rank computed a step, if it was of this network and shard. */
 static fut_status read_measured(const cJSON *bench, const char *path, const fut_config *config, int64_t photos, double *seconds_out,
-                                bool *overlaps_out)
+                                bool *on_device_out)
 {
     double ranks = 0, shards = 0, batch = 0, size = 0, step = 0, copy = 0;
     const char *backbone = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(bench, "backbone"));
@@ -93,11 +107,11 @@ static fut_status read_measured(const cJSON *bench, const char *path, const fut_
               backbone != NULL ? backbone : "?", size, batch, shards, config->model.backbone, (long long)config->data.size,
               (long long)photos);
     *seconds_out = (step - copy) * 1e-3 / shards;
-    *overlaps_out = backend != NULL && strcmp(backend, "cuda") == 0;
+    *on_device_out = backend != NULL && strcmp(backend, "cuda") == 0;
     return FUT_OK;
 }
 
-static fut_status read_bench(const char *path, const fut_config *config, int64_t photos, double *seconds_out, bool *overlaps_out)
+static fut_status read_bench(const char *path, const fut_config *config, int64_t photos, double *seconds_out, bool *on_device_out)
 {
     fut_status st = FUT_OK;
     fut_str text = {0};
@@ -105,7 +119,7 @@ static fut_status read_bench(const char *path, const fut_config *config, int64_t
     FUT_TRY_GOTO(fut_file_read(path, 1 << 20, &text), out);
     bench = cJSON_ParseWithLength(fut_str_text(&text), text.length);
     FUT_TRY_GOTO(bench != NULL ? FUT_OK : FUT_FAIL(FUT_ERR_CONFIG, "%s: not JSON: expected what `futago bench --json` printed", path), out);
-    st = read_measured(bench, path, config, photos, seconds_out, overlaps_out);
+    st = read_measured(bench, path, config, photos, seconds_out, on_device_out);
 out:
     cJSON_Delete(bench);
     fut_str_fini(&text);
@@ -153,10 +167,12 @@ static fut_status make_models(const fut_args *args, fut_config *config, const fu
 {
     fut_step_shard shard[2] = {{0}};
     double compute = 0;
-    bool overlaps = true;
+    bool on_device = true;
+    int64_t people = 0;
     fut_bench_device device = {0};
     q->compute = "the least that the device allows";
     FUT_TRY(read_photos(config, args, &shard[0].photos));
+    FUT_TRY(read_people(config, args, &people));
     shard[1].photos = 2 * shard[0].photos;
     FUT_TRY(measure(config, net, shard));
     FUT_TRY(read_device(args, config->precision, &device));
@@ -165,14 +181,14 @@ static fut_status make_models(const fut_args *args, fut_config *config, const fu
         compute *= 1e-3;
         q->compute = "as given";
     } else if (fut_args_is_given(args, "bench")) {
-        FUT_TRY(read_bench(fut_args_get(args, "bench"), config, shard[0].photos, &compute, &overlaps));
+        FUT_TRY(read_bench(fut_args_get(args, "bench"), config, shard[0].photos, &compute, &on_device));
         q->compute = "as measured";
     }
-    FUT_TRY(fut_step_model_init(config, net, &shard[0], &device, compute, &q->model));
-    FUT_TRY(fut_step_model_init(config, net, &shard[1], &device, 0, &q->twice));
+    FUT_TRY(fut_step_model_init(config, net, people, &shard[0], &device, compute, &q->model));
+    FUT_TRY(fut_step_model_init(config, net, people, &shard[1], &device, 0, &q->twice));
     if (compute > 0) fut_step_model_slow_down(&q->twice, q->model.slower);
-    q->model.overlaps = overlaps;
-    q->twice.overlaps = overlaps;
+    if (!on_device) fut_step_model_on_host(&q->model, config);
+    if (!on_device) fut_step_model_on_host(&q->twice, config);
     return FUT_OK;
 }
 

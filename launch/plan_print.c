@@ -59,6 +59,7 @@ static void print_detail(const fut_plan_question *q, int network)
                  (long long)(q->model.photos * p.ranks));
     print_line("order", p.order, &p, "");
     print_line("forward", p.forward, &p, "");
+    if (p.norm > 0) print_line("sums of batch norm", p.norm, &p, "over the global batch, forward and backward");
     print_line("gather of embeddings", p.gather, &p, "");
     print_line("loss over all pairs", p.loss, &p, "");
     print_line("sums of the loss", p.sums, &p, "");
@@ -129,13 +130,14 @@ static fut_status append_plan(fut_str *out, const fut_plan_question *q, int netw
     fut_step_plan p = plan_of(q, network, ranks);
     fut_step_advice advice[FUT_STEP_ADVICES];
     fut_step_model_advise(&q->model, &q->twice, &q->network[network], ranks, advice);
-    FUT_TRY(fut_str_printf(out,
-                           "{\"ranks\":%d,\"step_ms\":%.6g,\"img_per_s\":%.6g,\"efficiency\":%.4g,\"exposed_communication_ms\":%.6g,"
-                           "\"order_ms\":%.6g,\"forward_ms\":%.6g,\"gather_ms\":%.6g,\"loss_ms\":%.6g,\"loss_sums_ms\":%.6g,"
-                           "\"spread_ms\":%.6g,\"backward_ms\":%.6g,\"sum_ms\":%.6g,\"exposed_sum_ms\":%.6g,\"update_ms\":%.6g,",
-                           ranks, p.step * 1e3, photos_a_second(q, &p), efficiency(q, network, &p), p.communication * 1e3, p.order * 1e3,
-                           p.forward * 1e3, p.gather * 1e3, p.loss * 1e3, p.sums * 1e3, p.spread * 1e3, p.backward * 1e3, p.sum * 1e3,
-                           p.exposed * 1e3, p.update * 1e3));
+    FUT_TRY(fut_str_printf(
+        out,
+        "{\"ranks\":%d,\"step_ms\":%.6g,\"img_per_s\":%.6g,\"efficiency\":%.4g,\"exposed_communication_ms\":%.6g,"
+        "\"order_ms\":%.6g,\"forward_ms\":%.6g,\"batch_norm_ms\":%.6g,\"gather_ms\":%.6g,\"loss_ms\":%.6g,\"loss_sums_ms\":%.6g,"
+        "\"spread_ms\":%.6g,\"backward_ms\":%.6g,\"sum_ms\":%.6g,\"exposed_sum_ms\":%.6g,\"update_ms\":%.6g,",
+        ranks, p.step * 1e3, photos_a_second(q, &p), efficiency(q, network, &p), p.communication * 1e3, p.order * 1e3, p.forward * 1e3,
+        p.norm * 1e3, p.gather * 1e3, p.loss * 1e3, p.sums * 1e3, p.spread * 1e3, p.backward * 1e3, p.sum * 1e3, p.exposed * 1e3,
+        p.update * 1e3));
     FUT_TRY(fut_str_printf(out,
                            "\"messages\":%" PRId64 ",\"bytes\":%" PRId64 ",\"memory_bytes\":%.0f,\"activations_bytes\":%.0f,"
                            "\"parameters_bytes\":%.0f,\"optimizer_bytes\":%.0f,\"gradients_bytes\":%.0f,\"pairs_bytes\":%.0f,"

@@ -28,6 +28,7 @@ static double larger(double a, double b)
 
 static void add_layers(fut_step_model *m, const fut_net *net, double *by_memory)
 {
+    bool joins = fut_net_get_spec(net)->batch_norm == FUT_BATCH_NORM_GLOBAL;
     int64_t before = 0;
     for (int i = 0; i < m->layers; i++) {
         fut_net_layer layer;
@@ -37,6 +38,7 @@ static void add_layers(fut_step_model *m, const fut_net *net, double *by_memory)
         double forward = fut_bench_least_seconds(&m->device, t.forward, t.forward_flops);
         double backward = fut_bench_least_seconds(&m->device, t.backward, t.backward_flops);
         m->layer[i] = (fut_step_layer){.forward = forward, .backward = backward, .before = before};
+        if (joins) memcpy(m->layer[i].sums, layer.sums, sizeof layer.sums);
         m->forward += forward;
         m->backward += backward;
         *by_memory +=
@@ -66,21 +68,25 @@ static fut_status is_symmetric(const fut_config *config, bool *symmetric_out)
     return FUT_OK;
 }
 
-fut_status fut_step_model_init(const fut_config *config, const fut_net *net, const fut_step_shard *shard, const fut_bench_device *device,
-                               double compute, fut_step_model *model_out)
+fut_status fut_step_model_init(const fut_config *config, const fut_net *net, int64_t people, const fut_step_shard *shard,
+                               const fut_bench_device *device, double compute, fut_step_model *model_out)
 {
     double by_memory = 0;
     const fut_optim_type *optim = config->optimizer.choice->payload;
+    fut_params of_loss = fut_loss_params(&config->loss, people, config->model.embedding);
+    int64_t loss_params = fut_params_count(&of_loss);
     fut_step_model m = {.layers = fut_net_layer_count(net),
                         .photos = shard->photos,
                         .activations = shard->activations,
                         .dim = config->model.embedding,
+                        .references = fut_loss_is_of_classes(&config->loss) ? people : config->memory.size,
                         .memory = config->memory.size,
-                        .leaf = fut_net_leaf_count(net),
-                        .params = fut_net_param_count(net),
+                        .leaf = fut_net_leaf_count(net) + loss_params,
+                        .params = fut_net_param_count(net) + loss_params,
                         .stats = fut_net_stat_count(net),
                         .slots = optim->slots + (config->update.ema > 0),
-                        .overlaps = true,
+                        .overlaps = config->train.overlap,
+                        .bucket = config->train.bucket > 0 ? config->train.bucket << 10 : FUT_ENGINE_BUCKET_BYTES,
                         .slower = 1,
                         .launch = launch_seconds,
                         .save_every = config->train.save_every,
@@ -96,6 +102,11 @@ fut_status fut_step_model_init(const fut_config *config, const fut_net *net, con
     return FUT_OK;
 }
 
+void fut_step_model_on_host(fut_step_model *model, const fut_config *config)
+{
+    model->bucket = config->train.bucket << 10;
+}
+
 void fut_step_model_fini(fut_step_model *model)
 {
     fut_mem_free(model->layer);
@@ -104,7 +115,7 @@ void fut_step_model_fini(fut_step_model *model)
 
 fut_step_knobs fut_step_knobs_default(const fut_step_model *model)
 {
-    return (fut_step_knobs){.bucket = model->overlaps ? FUT_ENGINE_BUCKET_BYTES : 0, .gradient_bytes = 4, .embedding_bytes = 4};
+    return (fut_step_knobs){.bucket = model->bucket, .gradient_bytes = 4, .embedding_bytes = 4};
 }
 
 /* ---- parts of a step ----------------------------------------------------------------------------------------------------------- */
@@ -129,14 +140,20 @@ static fut_cost gather_cost(const situation *s)
     return fut_cost_gather_seconds(&s->network, gathered(s), (double)(s->model->photos * s->model->dim * s->knobs->embedding_bytes));
 }
 
-/* The pair matrix of a shard, n rows of B or of the memory: similarities, kinds and gradients pass over memory, two products over the
- * embeddings, and one more to spread. */
+/* What every photo is compared with. */
+static double references(const situation *s)
+{
+    return s->model->references > 0 ? (double)s->model->references : (double)s->model->photos * gathered(s);
+}
+
+/* The pair matrix of a shard, n rows of B, of the memory or of the classes: similarities, kinds and gradients pass over memory, two
+ * products over the embeddings, and one more to spread or for the gradient of the classes' weights. */
 static double loss_seconds(const situation *s)
 {
     const fut_step_model *m = s->model;
     double n = (double)m->photos;
-    double refs = m->memory > 0 ? (double)m->memory : n * gathered(s);
-    double products = m->symmetric ? 2 : 3;
+    double refs = references(s);
+    double products = m->symmetric && (m->references == 0 || m->memory > 0) ? 2 : 3;
     double flops = m->device.flops < f32_flops ? m->device.flops : f32_flops;
     double bytes = n * refs * 4 * 6 + refs * (double)m->dim * 4 * (products + 2);
     return larger(products * 2 * n * refs * (double)m->dim / flops, bytes / m->device.bandwidth);
@@ -188,18 +205,40 @@ static fut_cost spread_cost(const situation *s)
     return sum_bytes(&together, batch * (double)s->model->dim * 4);
 }
 
+/* Every batch norm's sums over the ranks, one after the other: the next layer waits for them. */
+static fut_cost norm_cost(const situation *s)
+{
+    fut_cost sum = {0};
+    for (int i = 0; i < s->model->layers && s->ranks > 1; i++)
+        for (int way = 0; way < 2; way++) {
+            int64_t values = s->model->layer[i].sums[way];
+            if (values == 0) continue;
+            fut_cost one = sum_bytes(s, (double)values * sizeof(double));
+            sum.seconds += one.seconds;
+            sum.bound = one.bound;
+        }
+    return sum;
+}
+
+static void add_traffic(fut_step_plan *p, fut_traffic t)
+{
+    p->messages += t.messages;
+    p->bytes += t.bytes;
+}
+
 static void count_traffic(const situation *s, fut_step_plan *p)
 {
     const fut_step_model *m = s->model;
     fut_cost_place at = {.rank = 0, .ranks = s->ranks, .shards = s->ranks};
     int64_t batch = m->photos * s->ranks;
-    fut_traffic t[] = {fut_cost_order(s->ranks, ORDER_BYTES), fut_cost_gather(&at, batch, m->dim, FUT_F32),
-                       fut_cost_gather(&at, s->ranks, SUMS, FUT_F64), fut_cost_tree(&at, m->leaf, FUT_F32, s->knobs->bucket),
-                       m->symmetric ? (fut_traffic){0} : fut_cost_tree(&at, batch * m->dim, FUT_F32, 0)};
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        p->messages += t[i].messages;
-        p->bytes += t[i].bytes;
-    }
+    add_traffic(p, fut_cost_order(s->ranks, ORDER_BYTES));
+    add_traffic(p, fut_cost_gather(&at, batch, m->dim, FUT_F32));
+    add_traffic(p, fut_cost_gather(&at, s->ranks, SUMS, FUT_F64));
+    add_traffic(p, fut_cost_tree(&at, m->leaf, FUT_F32, s->knobs->bucket));
+    if (!m->symmetric) add_traffic(p, fut_cost_tree(&at, batch * m->dim, FUT_F32, 0));
+    for (int i = 0; i < m->layers; i++)
+        for (int way = 0; way < 2; way++)
+            add_traffic(p, fut_cost_tree(&at, m->layer[i].sums[way], FUT_F64, 0));
 }
 
 /* As the engine, the tree and the loss allocate. */
@@ -215,8 +254,8 @@ static void add_memory(const situation *s, fut_step_plan *p)
     p->optimizer = (double)m->params * 4 * m->slots;
     p->gradients = leaf + received * bucket;
     p->activations = m->activations;
-    p->pairs = n * (m->memory > 0 ? (double)m->memory : batch) * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 2 + received)) +
-               (double)(m->memory * m->dim) * 4 * 2;
+    p->pairs =
+        n * references(s) * 9 + batch * (double)m->dim * 4 * (3 + (m->symmetric ? 0 : 2 + received)) + (double)(m->memory * m->dim) * 4 * 2;
     p->memory = p->parameters + p->optimizer + p->gradients + p->activations + p->pairs;
 }
 
@@ -227,7 +266,7 @@ static void add_checkpoint(const situation *s, fut_step_plan *p)
     if (m->save_every > 0) p->checkpoint_share = p->checkpoint / (p->checkpoint + m->save_every);
 }
 
-static void name_bottleneck(const fut_step_model *m, fut_cost gather, fut_cost spread, fut_cost sum, fut_step_plan *p)
+static void name_bottleneck(const fut_step_model *m, fut_cost gather, fut_cost norm, fut_cost spread, fut_cost sum, fut_step_plan *p)
 {
     struct {
         const char *what, *of;
@@ -235,6 +274,7 @@ static void name_bottleneck(const fut_step_model *m, fut_cost gather, fut_cost s
     } part[] = {
         {"computation", m->memory_bound > 0.5 ? "memory of the device" : "arithmetic of the device", p->forward + p->backward + p->update},
         {"gather of embeddings", fut_cost_bound_names[gather.bound], p->gather},
+        {"batch norm over the global batch", fut_cost_bound_names[norm.bound], p->norm},
         {"loss over all pairs", "products of embeddings", p->loss},
         {"gradients of embeddings", fut_cost_bound_names[spread.bound], p->spread},
         {"sum of gradients", fut_cost_bound_names[sum.bound], p->exposed},
@@ -251,19 +291,21 @@ void fut_step_model_predict(const fut_step_model *model, const fut_network_file 
     situation s = {.model = model, .file = network, .network = fut_network_file_get(network), .knobs = knobs, .ranks = ranks};
     fut_step_plan p = {.ranks = ranks, .forward = model->forward, .backward = model->backward, .update = model->update};
     fut_cost gather = gather_cost(&s);
+    fut_cost norm = norm_cost(&s);
     fut_cost spread = spread_cost(&s);
     fut_cost sum = sum_gradients(&s, &p);
     p.order = fut_cost_broadcast(&s.network, ranks, ORDER_BYTES);
+    p.norm = norm.seconds;
     p.gather = gather.seconds;
     p.sums = fut_cost_gather_seconds(&s.network, ranks, SUMS * sizeof(double)).seconds;
     p.loss = loss_seconds(&s);
     p.spread = spread.seconds;
-    p.communication = p.order + p.gather + p.sums + p.spread + p.exposed;
+    p.communication = p.order + p.norm + p.gather + p.sums + p.spread + p.exposed;
     p.step = p.communication + p.forward + p.loss + p.backward + p.update;
     count_traffic(&s, &p);
     add_memory(&s, &p);
     add_checkpoint(&s, &p);
-    name_bottleneck(model, gather, spread, sum, &p);
+    name_bottleneck(model, gather, norm, spread, sum, &p);
     *plan_out = p;
 }
 
@@ -308,6 +350,7 @@ void fut_step_model_advise(const fut_step_model *model, const fut_step_model *tw
     double step = step_with(model, network, ranks, &now);
     double bucketed = step;
     int64_t bucket = model->overlaps ? best_bucket(model, network, ranks, &bucketed) : now.bucket;
+    char instead[24] = "one for all";
     gradients.gradient_bytes = 2;
     embeddings.embedding_bytes = 2;
     groups.node_negatives = true;
@@ -316,11 +359,12 @@ void fut_step_model_advise(const fut_step_model *model, const fut_step_model *tw
         {.what = "gradients summed in bf16", .seconds = step - step_with(model, network, ranks, &gradients)},
         {.what = "embeddings gathered in bf16", .seconds = step - step_with(model, network, ranks, &embeddings)},
         {.what = "negatives of the rank's own node only", .seconds = step - step_with(model, network, ranks, &groups)},
-        {.what = "buckets of another size", .seconds = step - bucketed},
+        {.what = "buckets of another size (train.bucket)", .seconds = step - bucketed, .in_futago = true},
     };
+    if (now.bucket > 0) (void)snprintf(instead, sizeof instead, "%lld KiB", (long long)(now.bucket >> 10));
     if (bucket != now.bucket)
-        (void)snprintf(all[4].what, sizeof all[4].what, "buckets of %lld MiB instead of %lld", (long long)(bucket >> 20),
-                       (long long)(now.bucket >> 20));
+        (void)snprintf(all[4].what, sizeof all[4].what, "buckets of %lld KiB instead of %s (train.bucket)", (long long)(bucket >> 10),
+                       instead);
     qsort(all, FUT_STEP_ADVICES, sizeof *all, most_first);
     memcpy(advice_out, all, sizeof all);
 }

@@ -81,6 +81,10 @@ void fut_net_layer_get(const fut_net *net, int i, fut_net_layer *layer_out)
     const fut_node *node = &graph->nodes[i];
     fut_shape4 y = graph->values[node->y].shape;
     *layer_out = (fut_net_layer){.kind = kind_name(node), .out = {y.c, y.h, y.w}, .macs = macs_of(node, graph->values[node->x].shape, y)};
+    if (node->kind == FUT_NODE_NORM_ACT) {
+        layer_out->sums[0] = y.c * FUT_NORM_SUMS;
+        layer_out->sums[1] = y.c * FUT_NORM_GRADIENT_SUMS;
+    }
     fill_detail(node, layer_out->detail, sizeof layer_out->detail);
     for (int k = 0; k < node->params; k++)
         layer_out->params += graph->tensors[node->param[k]].count;

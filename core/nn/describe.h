@@ -14,7 +14,8 @@ typedef struct fut_net_layer {
     char detail[48];  /* "3x3/2", "relu + residual"; may be empty */
     int64_t out[3];   /* channels, height, width of what it makes */
     int64_t params;
-    int64_t macs; /* multiply-adds of one image's forward in convolutions, linear layers and squeeze-excite's; the rest is 0 */
+    int64_t sums[2]; /* f64 that a batch norm over the global batch adds up over the shards: forward, backward; 0: it is no batch norm */
+    int64_t macs;    /* multiply-adds of one image's forward in convolutions, linear layers and squeeze-excite's; the rest is 0 */
 } fut_net_layer;
 
 /* Bytes of memory that a layer's kernels move for n images, each operand counted as often as a kernel passes over it, activations dense:
