@@ -227,7 +227,10 @@ static fut_status look_at_model(fut_trainer *t, const step_order *order)
     FUT_TRY(fut_average_enter(t->average));
     if (order->evaluate) FUT_TRY(evaluate(t, &is_best));
     if (order->save || is_best) FUT_TRY(fut_trainer_save(t, order->stop || t->progress.step == t->total_steps));
-    if (order->stop && t->progress.step < t->total_steps) FUT_TRY(report_model(t, "stopped"));
+    if (order->stop && t->progress.step < t->total_steps) {
+        FUT_TRY(report_exposure(t));
+        FUT_TRY(report_model(t, "stopped"));
+    }
     return fut_average_leave(t->average);
 }
 
