@@ -1,5 +1,5 @@
-/* Weight gradient of depthwise convolutions with kernels of 5 or 7. A task is one block of channels and one group of images; the groups are
- * cut by the number of images alone and added in order, so that threads change nothing. */
+/* Weight gradient of depthwise convolutions with kernels of 5 or 7, or as large as the image. A task is one block of channels and one group
+ * of images; the groups are cut by the number of images alone and added in order, so that threads change nothing. */
 #include "core/backend/cpu/cpu_impl.h"
 
 #include <string.h>
@@ -8,7 +8,9 @@ enum { MAX_GROUPS = 8 };
 
 bool fut_cpu_depthwise_has(const fut_conv_desc *desc)
 {
-    return desc->groups > 1 && desc->kh == desc->kw && (desc->kw == 5 || desc->kw == 7);
+    bool covers = desc->kw > 3 && desc->kh == desc->x.h && desc->kw == desc->x.w &&
+                  desc->pad_top + desc->pad_bottom + desc->pad_left + desc->pad_right == 0;
+    return desc->groups > 1 && desc->kh == desc->kw && (desc->kw == 5 || desc->kw == 7 || covers);
 }
 
 fut_status fut_cpu_depthwise_init(const fut_backend *bk, const fut_conv_desc *desc, fut_cpu_depthwise *plan_out)

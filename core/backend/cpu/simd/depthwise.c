@@ -49,14 +49,26 @@ FUT_INLINE void add_plane(const fut_simd_depthwise *d, int k, bool bf16, const v
         }
 }
 
+/* The kernel covers the plane: one output, every pixel under a tap of its own. */
+FUT_INLINE void add_covered(const fut_simd_depthwise *d, bool bf16, const void *x, const void *dy, float *dw)
+{
+    vec gradient = vec_load_pixel(dy, 0, bf16);
+    for (int64_t i = 0; i < d->h * d->w; i++)
+        vec_store(dw + i * LANES, vec_load(dw + i * LANES) + gradient * vec_load_pixel(x, i, bf16));
+}
+
 void FUT_SIMD_NAME(plane_depthwise_dw)(const fut_simd_depthwise *d, const void *x, const void *dy, float *dw)
 {
     if (d->k == 5 && d->bf16)
         add_plane(d, 5, true, x, dy, dw);
     else if (d->k == 5)
         add_plane(d, 5, false, x, dy, dw);
-    else if (d->bf16)
+    else if (d->k == 7 && d->bf16)
         add_plane(d, 7, true, x, dy, dw);
-    else
+    else if (d->k == 7)
         add_plane(d, 7, false, x, dy, dw);
+    else if (d->bf16)
+        add_covered(d, true, x, dy, dw);
+    else
+        add_covered(d, false, x, dy, dw);
 }
