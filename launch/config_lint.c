@@ -115,6 +115,7 @@ static int64_t evaluations(const fut_config *config)
 
 fut_status fut_config_lint(const fut_config *config, const char *const *allowed, int allowed_count)
 {
+    fut_status st = FUT_OK;
     static lint_of *const lints[] = {lint_loss, lint_miner, lint_optimizer, lint_two_averages, lint_no_positives, lint_one_identity};
     fut_str text = {0};
     fut_sched_run run = {
@@ -125,12 +126,15 @@ fut_status fut_config_lint(const fut_config *config, const char *const *allowed,
     FUT_TRY(fut_loss_check_memory(&config->loss, config->memory.size, config->train.batch));
     for (size_t i = 0; i < sizeof lints / sizeof *lints; i++)
         FUT_TRY(refuse_unless_allowed(config, lints[i], allowed, allowed_count));
-    fut_status st = fut_sched_warn(&config->scheduler, &run, &text);
-    if (st == FUT_OK && text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
-    fut_str_fini(&text);
-    FUT_TRY(st);
+    FUT_TRY_GOTO(fut_sched_warn(&config->scheduler, &run, &text), out);
+    if (text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
+    text.length = 0;
+    FUT_TRY_GOTO(fut_loss_warn(&config->loss, &text), out);
+    if (text.length > 0) FUT_WARN_ONCE("%s", fut_str_text(&text));
     warn_schedule_free(config);
     if (config->sampler.m < 2 && !fut_loss_is_of_classes(&config->loss) && !looks_back(config))
         FUT_WARN_ONCE("sampler.m is 1: a batch has positive pairs only by chance");
-    return FUT_OK;
+out:
+    fut_str_fini(&text);
+    return st;
 }

@@ -11,6 +11,8 @@ typedef struct arcface_config {
     double margin, scale;
 } arcface_config;
 
+static const double radians = 3.14159265358979323846 / 180; /* of a degree */
+
 static const fut_opt options[] = {
     FUT_OPT_F64(arcface_config, margin, "28.6", 0, 180, "degrees",
                 "by how much an embedding shall be nearer to its person's weights; 0.5 radians are 28.6"),
@@ -23,11 +25,22 @@ static void describe(const void *config_, fut_row_loss *row)
 {
     const arcface_config *config = config_;
     row->kind = FUT_ROW_ARCFACE;
-    row->margin = config->margin * (3.14159265358979323846 / 180);
+    row->margin = config->margin * radians;
     row->scale = config->scale;
 }
 
-static const fut_loss_type arcface = {.of_classes = true, .describe = describe, .params = fut_loss_class_weights};
+static fut_status warn(const void *config_, fut_str *text)
+{
+    const arcface_config *config = config_;
+    if (config->margin > 0 && config->margin <= 90 * radians)
+        return fut_str_printf(text,
+                              "loss.margin %g is in degrees, which moves nobody: the paper's 0.5 are radians. If yours are, too, write "
+                              "loss.margin: %.3g",
+                              config->margin, config->margin / radians);
+    return fut_loss_warn_softmax("scale", config->scale, config->scale, true, "64", text);
+}
+
+static const fut_loss_type arcface = {.of_classes = true, .describe = describe, .params = fut_loss_class_weights, .warn = warn};
 
 const fut_opt_choice fut_loss_arcface = {
     .name = "arcface",

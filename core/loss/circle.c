@@ -34,7 +34,14 @@ static void describe(const void *config_, fut_row_loss *row)
     row->gamma = config->gamma;
 }
 
-static const fut_loss_type circle = {.stop_gradient = true, .describe = describe};
+/* How hard a pair is, is (1 - s)^2 of a positive and s^2 of a negative. */
+static fut_status warn(const void *config, fut_str *text)
+{
+    const double gamma = ((const circle_config *)config)->gamma;
+    return fut_loss_warn_sharp("gamma", gamma, gamma, "80", text);
+}
+
+static const fut_loss_type circle = {.stop_gradient = true, .describe = describe, .warn = warn};
 
 const fut_opt_choice fut_loss_circle = {
     .name = "circle",

@@ -22,7 +22,13 @@ static void describe(const void *config_, fut_row_loss *row)
     row->scale = config->scale;
 }
 
-static const fut_loss_type cosface = {.of_classes = true, .describe = describe, .params = fut_loss_class_weights};
+static fut_status warn(const void *config_, fut_str *text)
+{
+    const double scale = ((const cosface_config *)config_)->scale;
+    return fut_loss_warn_softmax("scale", scale, scale, true, "64", text);
+}
+
+static const fut_loss_type cosface = {.of_classes = true, .describe = describe, .params = fut_loss_class_weights, .warn = warn};
 
 const fut_opt_choice fut_loss_cosface = {
     .name = "cosface",

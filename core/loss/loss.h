@@ -90,6 +90,8 @@ typedef struct fut_loss_type {
     double (*logit)(const void *config, const float *params, int64_t dim, const float *a, const float *b);
     /* Appends a proof and a remedy when these settings cannot learn, and returns the name `--allow` takes; NULL when nothing is wrong. */
     const char *(*lint)(const void *config, fut_str *proof);
+    /* Appends a warning of what is likely a mistake, or nothing; NULL: there is nothing to warn of. */
+    fut_status (*warn)(const void *config, fut_str *text);
 } fut_loss_type;
 
 /* What the rows are compared with where that is not the batch. */
@@ -137,6 +139,15 @@ struct fut_loss {
 
 /* NULL-terminated choices for `loss: {type: ...}`; payload is the fut_loss_type. */
 extern const fut_opt_choice *const fut_loss_choices[];
+
+/* What these settings are likely mistaken in; empty text: nothing. */
+fut_status fut_loss_warn(const fut_opt_variant *config, fut_str *text) FUT_MUST_CHECK;
+/* For fut_loss_type.warn, of an option that makes exponents of similarities, times `factor`. It can be so large that only the hardest is
+ * seen, and in a softmax over what is bounded so small that nothing is told apart. Nothing overflows: exponents are taken from the largest.
+ */
+fut_status fut_loss_warn_sharp(const char *option, double value, double factor, const char *usual, fut_str *text) FUT_MUST_CHECK;
+fut_status fut_loss_warn_softmax(const char *option, double value, double factor, bool is_bounded, const char *usual,
+                                 fut_str *text) FUT_MUST_CHECK;
 
 /* Can the loss have this miner? Errors: FUT_ERR_CONFIG. */
 fut_status fut_loss_check_miner(const fut_opt_variant *config, const fut_row_miner *miner) FUT_MUST_CHECK;

@@ -28,7 +28,14 @@ static void describe(const void *config_, fut_row_loss *row)
     row->base = config->base;
 }
 
-static const fut_loss_type multi_similarity = {.describe = describe};
+static fut_status warn(const void *config_, fut_str *text)
+{
+    const multi_similarity_config *config = config_;
+    FUT_TRY(fut_loss_warn_sharp("alpha", config->alpha, config->alpha, "2", text));
+    return text->length > 0 ? FUT_OK : fut_loss_warn_sharp("beta", config->beta, config->beta, "50", text);
+}
+
+static const fut_loss_type multi_similarity = {.describe = describe, .warn = warn};
 
 const fut_opt_choice fut_loss_multi_similarity = {
     .name = "multi_similarity",

@@ -23,7 +23,14 @@ static void describe(const void *config, fut_row_loss *row)
     row->temperature = ((const ntxent_config *)config)->temperature;
 }
 
-static const fut_loss_type ntxent = {.describe = describe};
+static fut_status warn(const void *config_, fut_str *text)
+{
+    const ntxent_config *config = config_;
+    const bool is_bounded = config->common.distance != FUT_DISTANCE_DOT;
+    return fut_loss_warn_softmax("temperature", config->temperature, 1 / config->temperature, is_bounded, "0.07", text);
+}
+
+static const fut_loss_type ntxent = {.describe = describe, .warn = warn};
 
 const fut_opt_choice fut_loss_ntxent = {
     .name = "ntxent",

@@ -130,6 +130,42 @@ static void settings_that_cannot_learn_are_refused(void **state)
     }
 }
 
+static void likely_mistakes_are_warned_of(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"loss: {type: arcface, margin: 0.5}",
+         "loss.margin 0.5 is in degrees, which moves nobody: the paper's 0.5 are radians. If yours are, too, write loss.margin: 28.6"},
+        {"loss: {type: arcface, margin: 1.6}", ""},
+        {"loss: {type: arcface, margin: 0}", ""},
+        {"loss: arcface", ""},
+        {"loss: {type: arcface, scale: 1}", "of 100 the right one never gets more than 1 / (1 + 99 exp(-2)) = 0.069"},
+        {"loss: {type: cosface, scale: 0.5}", "lets exponents differ by 1 at most"},
+        {"loss: {type: cosface, scale: 1e5}", "one that is 0.001 less hard than the hardest weighs exp(-104)"},
+        {"loss: {type: ntxent, temperature: 2}", "Use about 0.07"},
+        {"loss: {type: ntxent, temperature: 2, distance: dot}", ""},
+        {"loss: {type: ntxent, temperature: 1e-5, distance: dot}", "loss.temperature 1e-05: of what a photo is compared with"},
+        {"loss: {type: supcon, temperature: 0.5}", ""},
+        {"loss: {type: supcon, temperature: 1}", "exponents differ by 2 at most"},
+        {"loss: {type: multi_similarity, alpha: 2e4}", "loss.alpha 20000"},
+        {"loss: {type: multi_similarity, beta: 2e4}", "loss.beta 20000"},
+        {"loss: {type: circle, gamma: 1e6}", "loss.gamma 1e+06"},
+        {"loss: circle", ""},
+        {"loss: multi_similarity", ""},
+        {"loss: triplet", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fut_str text = {0};
+        loss_config config = {0};
+        configure_text(cases[i][0], &config);
+        FUT_TEST_OK(fut_loss_warn(&config.loss, &text));
+        if ((text.length == 0) != (cases[i][1][0] == '\0') || strstr(fut_str_text(&text), cases[i][1]) == NULL)
+            fail_msg("%s: %s", cases[i][0], fut_str_text(&text));
+        fut_opt_fini(table, &config);
+        fut_str_fini(&text);
+    }
+}
+
 static void miners_that_contradict_are_refused(void **state)
 {
     (void)state;
@@ -306,14 +342,11 @@ static void a_loss_of_classes_is_finite_on_its_classes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(margins_of_a_distance_are_refused),
-                                       cmocka_unit_test(margins_that_can_learn_pass),
-                                       cmocka_unit_test(settings_that_cannot_learn_are_refused),
-                                       cmocka_unit_test(miners_that_contradict_are_refused),
-                                       cmocka_unit_test(a_loss_of_classes_is_finite_on_its_classes),
-                                       cmocka_unit_test(unplanned_batches_are_refused),
-                                       cmocka_unit_test(memories_that_make_no_sense_are_refused),
-                                       cmocka_unit_test(a_bad_photo_does_not_stay_in_the_memory),
-                                       cmocka_unit_test(survives_any_failed_allocation)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(margins_of_a_distance_are_refused),       cmocka_unit_test(margins_that_can_learn_pass),
+        cmocka_unit_test(settings_that_cannot_learn_are_refused),  cmocka_unit_test(likely_mistakes_are_warned_of),
+        cmocka_unit_test(miners_that_contradict_are_refused),      cmocka_unit_test(a_loss_of_classes_is_finite_on_its_classes),
+        cmocka_unit_test(unplanned_batches_are_refused),           cmocka_unit_test(memories_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_bad_photo_does_not_stay_in_the_memory), cmocka_unit_test(survives_any_failed_allocation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
