@@ -88,12 +88,10 @@ static fut_status field(const cJSON *object, const char *path, const char *name,
 }
 
 /* What one rank computed a step, if it was of this network and shard. */
-static fut_status read_measured(const cJSON *bench, const char *path, const fut_config *config, int64_t photos, double *seconds_out,
-                                bool *on_device_out)
+static fut_status read_measured(const cJSON *bench, const char *path, const fut_config *config, int64_t photos, double *seconds_out)
 {
     double ranks = 0, shards = 0, batch = 0, size = 0, step = 0, copy = 0;
     const char *backbone = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(bench, "backbone"));
-    const char *backend = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(bench, "backend"));
     FUT_TRY(field(bench, path, "ranks", &ranks));
     FUT_TRY(field(bench, path, "shards", &shards));
     FUT_TRY(field(bench, path, "batch", &batch));
@@ -107,11 +105,10 @@ static fut_status read_measured(const cJSON *bench, const char *path, const fut_
               backbone != NULL ? backbone : "?", size, batch, shards, config->model.backbone, (long long)config->data.size,
               (long long)photos);
     *seconds_out = (step - copy) * 1e-3 / shards;
-    *on_device_out = backend != NULL && strcmp(backend, "cuda") == 0;
     return FUT_OK;
 }
 
-static fut_status read_bench(const char *path, const fut_config *config, int64_t photos, double *seconds_out, bool *on_device_out)
+static fut_status read_bench(const char *path, const fut_config *config, int64_t photos, double *seconds_out)
 {
     fut_status st = FUT_OK;
     fut_str text = {0};
@@ -119,7 +116,7 @@ static fut_status read_bench(const char *path, const fut_config *config, int64_t
     FUT_TRY_GOTO(fut_file_read(path, 1 << 20, &text), out);
     bench = cJSON_ParseWithLength(fut_str_text(&text), text.length);
     FUT_TRY_GOTO(bench != NULL ? FUT_OK : FUT_FAIL(FUT_ERR_CONFIG, "%s: not JSON: expected what `futago bench --json` printed", path), out);
-    st = read_measured(bench, path, config, photos, seconds_out, on_device_out);
+    st = read_measured(bench, path, config, photos, seconds_out);
 out:
     cJSON_Delete(bench);
     fut_str_fini(&text);
@@ -167,7 +164,6 @@ static fut_status make_models(const fut_args *args, fut_config *config, const fu
 {
     fut_step_shard shard[2] = {{0}};
     double compute = 0;
-    bool on_device = true;
     int64_t people = 0;
     fut_bench_device device = {0};
     q->compute = "the least that the device allows";
@@ -181,14 +177,12 @@ static fut_status make_models(const fut_args *args, fut_config *config, const fu
         compute *= 1e-3;
         q->compute = "as given";
     } else if (fut_args_is_given(args, "bench")) {
-        FUT_TRY(read_bench(fut_args_get(args, "bench"), config, shard[0].photos, &compute, &on_device));
+        FUT_TRY(read_bench(fut_args_get(args, "bench"), config, shard[0].photos, &compute));
         q->compute = "as measured";
     }
     FUT_TRY(fut_step_model_init(config, net, people, &shard[0], &device, compute, &q->model));
     FUT_TRY(fut_step_model_init(config, net, people, &shard[1], &device, 0, &q->twice));
     if (compute > 0) fut_step_model_slow_down(&q->twice, q->model.slower);
-    if (!on_device) fut_step_model_on_host(&q->model, config);
-    if (!on_device) fut_step_model_on_host(&q->twice, config);
     return FUT_OK;
 }
 

@@ -24,9 +24,6 @@ extern "C" {
 
 enum { FUT_IN_FLIGHT = 2 }; /* steps: one computes, the next is being enqueued */
 
-/* What `futago plan` reckons with: large enough for a link's full speed, small enough that the first is ready early. */
-enum { FUT_ENGINE_BUCKET_BYTES = 4 << 20 };
-
 /* What the trainer asks of a step, beside the batch. */
 typedef struct fut_step_wish {
     double lr;

@@ -16,6 +16,9 @@ enum { ORDER_BYTES = 32, SUMS = FUT_LOSS_SUMS + 1 };
 
 /* Kernels of a step that was recorded follow each other in about this time. */
 static const double launch_seconds = 1.5e-6;
+/* For train.bucket: auto, which measures a few sizes around it: large enough for a link's full speed, small enough that the first is ready
+ * early. */
+static const int64_t auto_bucket = 4 << 20;
 /* The loss computes in f32: an H100's at most. */
 static const double f32_flops = 67e12;
 
@@ -86,7 +89,7 @@ fut_status fut_step_model_init(const fut_config *config, const fut_net *net, int
                         .stats = fut_net_stat_count(net),
                         .slots = optim->slots + (config->update.ema > 0),
                         .overlaps = config->train.overlap,
-                        .bucket = config->train.bucket > 0 ? config->train.bucket << 10 : FUT_ENGINE_BUCKET_BYTES,
+                        .bucket = fut_config_bucket(config) > 0 ? fut_config_bucket(config) << 10 : auto_bucket,
                         .slower = 1,
                         .launch = launch_seconds,
                         .save_every = config->train.save_every,
@@ -100,11 +103,6 @@ fut_status fut_step_model_init(const fut_config *config, const fut_net *net, int
     if (compute > 0) fut_step_model_slow_down(&m, compute / least);
     *model_out = m;
     return FUT_OK;
-}
-
-void fut_step_model_on_host(fut_step_model *model, const fut_config *config)
-{
-    model->bucket = config->train.bucket << 10;
 }
 
 void fut_step_model_fini(fut_step_model *model)

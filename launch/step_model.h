@@ -55,8 +55,6 @@ typedef struct fut_step_shard {
  * loss's parameters, is asked for its shapes; people: classes of a loss of classes. Owns: the layers; fut_step_model_fini. */
 fut_status fut_step_model_init(const fut_config *config, const fut_net *net, int64_t people, const fut_step_shard *shard,
                                const fut_bench_device *device, double compute, fut_step_model *model_out) FUT_MUST_CHECK;
-/* Of a run on the host: where the configuration says nothing, all gradients are one bucket. */
-void fut_step_model_on_host(fut_step_model *model, const fut_config *config);
 /* All of the computation takes `factor` times as long. */
 void fut_step_model_slow_down(fut_step_model *model, double factor);
 void fut_step_model_fini(fut_step_model *model);
